@@ -1,0 +1,67 @@
+//! The one thing in which the faces differ: how a caller lets time pass.
+
+use std::future::Future;
+use std::os::fd::AsFd as _;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use super::Spot;
+use crate::sys::Source;
+
+/// Which way a descriptor must be ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ready {
+    Read,
+    Write,
+}
+
+/// Why a wait on a word came back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Woken {
+    /// The word has changed.
+    Turned,
+    /// It has not, but the bounded sleep is over or somebody died: look at everything again.
+    InDoubt,
+}
+
+/// A way to wait: in the kernel until woken, until a deadline, or as a suspended task.
+pub(crate) trait Waiter: Send {
+    /// [`std::convert::Infallible`], or [`TimedOut`].
+    type GaveUp: Send;
+
+    /// How many looks to spend before the caller is listed and sleeps.
+    fn spins(&self) -> u32;
+
+    /// Waits until `spot`'s turn is no longer `seen`, or for a bounded time.
+    fn on_word(
+        &mut self,
+        spot: Spot<'_>,
+        seen: u32,
+    ) -> impl Future<Output = Result<Woken, Self::GaveUp>> + Send;
+
+    /// Makes `attempt` each time that `source` becomes ready, until it gives something.
+    fn on_fd<T: Send>(
+        &mut self,
+        source: &Source,
+        ready: Ready,
+        attempt: impl FnMut() -> Option<T> + Send,
+    ) -> impl Future<Output = Result<T, Self::GaveUp>> + Send;
+}
+
+/// The deadline came first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TimedOut;
+
+/// Drives a future whose waiter blocks the thread: it is done at its first poll.
+pub(crate) fn blocking<F: Future>(future: F) -> F::Output {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(out) => out,
+        Poll::Pending => panic!("a blocking wait was given a waiter that suspends: this is a bug in aioprocessing"),
+    }
+}
+
+/// Takes the value out of a result that can't be an error.
+pub(crate) fn never<T>(result: Result<T, std::convert::Infallible>) -> T {
+    let Ok(out) = result;
+    out
+}
