@@ -14,16 +14,32 @@ pub(crate) struct Source {
     // Declared before `fd`: a registration must go before the descriptor that it names.
     #[cfg(feature = "tokio")]
     registrations: registered::Table,
+    #[cfg(feature = "tokio")]
+    is_duplex: bool,
     fd: OwnedFd,
 }
 
 impl Source {
+    /// A descriptor that one only waits on to read.
     pub(crate) fn new(fd: OwnedFd) -> Self {
         Self {
             #[cfg(feature = "tokio")]
             registrations: registered::Table::default(),
+            #[cfg(feature = "tokio")]
+            is_duplex: false,
             fd,
         }
+    }
+
+    /// A descriptor that one waits on to read and to write.
+    #[cfg_attr(not(feature = "tokio"), allow(unused_mut))]
+    pub(crate) fn duplex(fd: OwnedFd) -> Self {
+        let mut source = Self::new(fd);
+        #[cfg(feature = "tokio")]
+        {
+            source.is_duplex = true;
+        }
+        source
     }
 
     /// Gives the descriptor back; its registrations end first.
@@ -56,7 +72,7 @@ mod registered {
 
     use parking_lot::Mutex;
     use tokio::io::unix::AsyncFd;
-    use tokio::io::{Interest, Ready};
+    use tokio::io::Interest;
     use tokio::runtime::{Handle, Id};
 
     use super::Source;
@@ -83,7 +99,7 @@ mod registered {
         /// # Panics
         ///
         /// As every tokio I/O resource does: outside of a runtime, or where the runtime's I/O is disabled.
-        pub(crate) fn registration(&self, interest: Interest) -> io::Result<Arc<Registration>> {
+        pub(crate) fn registration(&self) -> io::Result<Arc<Registration>> {
             let runtime = Handle::current().id();
             let mut table = self.registrations.0.lock();
             if let Some((_, known)) = table.iter().find(|(id, _)| *id == runtime) {
@@ -91,9 +107,9 @@ mod registered {
             }
             table.retain(|(_, registration)| !belongs_to_a_dead_runtime(registration));
             let fd = Borrowed(self.as_fd().as_raw_fd());
-            // SAFETY: the descriptor stays open and the same for as long as this registration: the table is
-            // a field declared before the descriptor, and no user of a registration outlives the source it
-            // borrowed it from (`forget` and `Listening` hold on to the source's owner).
+            let interest = if self.is_duplex { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
+            // SAFETY: the descriptor stays open and the same for as long as this registration: the table is a field declared
+            // before the descriptor, and waiters, the only users of a registration, borrow the source for as long.
             let made = unsafe { AsyncFd::register_with_interest(fd, interest) };
             let made = Arc::new(made.map_err(io::Error::from)?);
             table.push((runtime, made.clone()));
@@ -109,7 +125,6 @@ mod registered {
     /// A runtime that has shut down answers every readiness call with an error.
     fn belongs_to_a_dead_runtime(registration: &Registration) -> bool {
         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-        let _ = Ready::READABLE;
         let mut readable = std::pin::pin!(registration.readable());
         matches!(std::future::Future::poll(readable.as_mut(), &mut cx), std::task::Poll::Ready(Err(_)))
     }

@@ -20,6 +20,11 @@ impl Deadline {
         clock::now() >= self.0
     }
 
+    /// Nanoseconds until then. Reads the clock.
+    pub(crate) fn left(self) -> u64 {
+        self.0.saturating_sub(clock::now())
+    }
+
     /// The earlier of this point and `nanos` from now, as an absolute time for the kernel.
     pub(crate) fn or_in(limit: Option<Self>, nanos: u64) -> u64 {
         let soon = clock::now().saturating_add(nanos);

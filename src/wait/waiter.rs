@@ -1,11 +1,11 @@
 //! The one thing in which the faces differ: how a caller lets time pass.
 
 use std::future::Future;
-use std::os::fd::AsFd as _;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use super::Spot;
+use super::listing::Reach;
 use crate::sys::Source;
 
 /// Which way a descriptor must be ready.
@@ -30,7 +30,10 @@ pub(crate) trait Waiter: Send {
     type GaveUp: Send;
 
     /// How many looks to spend before the caller is listed and sleeps.
-    fn spins(&self) -> u32;
+    fn spins(&self, spot: Spot<'_>) -> u32;
+
+    /// How a notifier reaches this waiter.
+    fn reach(&self) -> Reach;
 
     /// Waits until `spot`'s turn is no longer `seen`, or for a bounded time.
     fn on_word(

@@ -1,0 +1,28 @@
+//! Bugs on purpose.
+//!
+//! A test of a crash or a race is worth what it catches. `planted!(NAME, shipped, bug)` is `shipped` in every build but
+//! those with `--cfg aioprocessing_planted`; there the process whose `AIOPROCESSING_PLANT` is `NAME` runs `bug`
+//! instead, and the control test of that name must fail.
+
+/// The shipped expression, or in a process that asks for it the bug.
+#[cfg(not(aioprocessing_planted))]
+macro_rules! planted {
+    ($name:literal, $shipped:expr, $bug:expr) => {
+        $shipped
+    };
+}
+
+#[cfg(aioprocessing_planted)]
+macro_rules! planted {
+    ($name:literal, $shipped:expr, $bug:expr) => {
+        if $crate::planted::is($name) { $bug } else { $shipped }
+    };
+}
+
+pub(crate) use planted;
+
+#[cfg(aioprocessing_planted)]
+pub(crate) fn is(name: &str) -> bool {
+    static ASKED: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
+    ASKED.get_or_init(|| std::env::var("AIOPROCESSING_PLANT").ok()).as_deref() == Some(name)
+}

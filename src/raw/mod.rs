@@ -1,0 +1,26 @@
+//! The state machines: words in shared memory and their transitions. No system call, no clock, no runtime: they wait
+//! through [`Waiter`](crate::wait::Waiter) and ask who lives through [`Alive`](crate::shm::Alive).
+
+mod event;
+mod lock;
+
+pub(crate) use event::EventWords;
+pub(crate) use lock::{LockWords, Taken, Word};
+
+use crate::shm::{Alive, Owner};
+use crate::wait::Bell;
+
+/// Who acts on an object: this process, whom it asks about the lives of others, and the bell by which it wakes them.
+pub(crate) struct Party<'a, A> {
+    pub(crate) me: Owner,
+    pub(crate) alive: &'a A,
+    pub(crate) bell: Bell<'a>,
+}
+
+impl<A: Alive> Clone for Party<'_, A> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<A: Alive> Copy for Party<'_, A> {}

@@ -1,0 +1,51 @@
+//! Shared memory: regions, who holds them, what may stand in them.
+
+pub(crate) mod atomic;
+#[cfg(not(aioprocessing_loom))]
+pub(crate) mod notice;
+mod owner;
+#[cfg(not(aioprocessing_loom))]
+mod plan;
+#[cfg(not(aioprocessing_loom))]
+mod region;
+mod shared;
+#[cfg(not(aioprocessing_loom))]
+mod slot;
+
+pub(crate) use owner::{Alive, Owner};
+#[cfg(not(aioprocessing_loom))]
+pub(crate) use plan::Plan;
+#[cfg(not(aioprocessing_loom))]
+pub(crate) use region::{AttachError, Region};
+pub(crate) use shared::{Object, Ref, Shared, shared};
+
+/// What this process is called in the slots that it takes from now on.
+#[cfg(not(aioprocessing_loom))]
+static PROCESS_NAME: parking_lot::RwLock<Option<String>> = parking_lot::RwLock::new(None);
+
+#[cfg(not(aioprocessing_loom))]
+pub(crate) fn set_process_name(name: &str) {
+    *PROCESS_NAME.write() = Some(name.to_owned());
+}
+
+#[cfg(not(aioprocessing_loom))]
+fn process_name() -> String {
+    PROCESS_NAME.read().clone().unwrap_or_else(|| "MainProcess".to_owned())
+}
+
+#[cfg(not(aioprocessing_loom))]
+fn build_id() -> u64 {
+    0
+}
+
+/// A source position as one word: its offset in the program's image.
+#[cfg(not(aioprocessing_loom))]
+pub(crate) fn place(_location: &'static std::panic::Location<'static>) -> u32 {
+    0
+}
+
+/// What [`place`] wrote in a process with this build id, if this process runs the same program.
+#[cfg(not(aioprocessing_loom))]
+pub(crate) fn place_text(_build: u64, _place: u32) -> Option<String> {
+    None
+}

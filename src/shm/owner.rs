@@ -1,0 +1,72 @@
+//! Who owns something in a region: a slot and its generation, small enough for one word together with two flags.
+
+/// How many processes can hold one region at a time.
+pub(crate) const SLOTS: u16 = 1023;
+
+const GENERATION_BITS: u32 = 20;
+/// Generations wrap here; zero is skipped.
+const GENERATION_MASK: u32 = (1 << GENERATION_BITS) - 1;
+
+/// One process's hold on a region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Owner {
+    slot: u16,
+    generation: u32,
+}
+
+impl Owner {
+    /// `slot` below [`SLOTS`]; of the generation, the low 20 bits count.
+    pub(crate) fn new(slot: u16, generation: u32) -> Self {
+        debug_assert!(slot < SLOTS, "a slot number out of range");
+        Self { slot, generation: generation & GENERATION_MASK }
+    }
+
+    pub(crate) fn slot(self) -> u16 {
+        self.slot
+    }
+
+    pub(crate) fn generation(self) -> u32 {
+        self.generation
+    }
+
+    /// 30 bits, never zero: slot + 1 above, generation below.
+    pub(crate) fn to_bits(self) -> u32 {
+        (u32::from(self.slot) + 1) << GENERATION_BITS | self.generation
+    }
+
+    /// Reads what [`to_bits`](Self::to_bits) wrote; two bits above the 30 are ignored, and zero is nobody.
+    pub(crate) fn from_bits(bits: u32) -> Option<Self> {
+        let slot = (bits >> GENERATION_BITS & 0x3FF).checked_sub(1)?;
+        Some(Self { slot: u16::try_from(slot).ok()?, generation: bits & GENERATION_MASK })
+    }
+
+    /// The generation that follows in the same slot.
+    pub(crate) fn generation_after(generation: u32) -> u32 {
+        match (generation + 1) & GENERATION_MASK {
+            0 => 1,
+            next => next,
+        }
+    }
+}
+
+/// Asks who lives. Implemented by the region for real, by a table in models.
+pub(crate) trait Alive: Sync {
+    fn is_alive(&self, owner: Owner) -> bool;
+}
+
+#[cfg(all(test, not(aioprocessing_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_come_back() {
+        for (slot, generation) in [(0, 1), (SLOTS - 1, GENERATION_MASK), (511, 77)] {
+            let owner = Owner::new(slot, generation);
+            assert_eq!(Owner::from_bits(owner.to_bits()), Some(owner));
+            assert_eq!(Owner::from_bits(owner.to_bits() | 3 << 30), Some(owner));
+            assert_ne!(owner.to_bits(), 0);
+        }
+        assert_eq!(Owner::from_bits(0), None);
+        assert_eq!(Owner::generation_after(GENERATION_MASK), 1);
+    }
+}

@@ -1,0 +1,360 @@
+//! One sealed memfd, mapped: a header, a slot for each process that holds it, and objects.
+//!
+//! ```text
+//! 0        header: magic, layout, directory of objects, ready (written last)
+//! 256      slots, 128 bytes each
+//! 135168   objects, each kind's in a stretch of its own
+//! ```
+//!
+//! Nothing has a name anywhere: the kernel frees the region with the last process that holds it, whatever ended that
+//! process. Sizes are sealed, so no peer can take memory away under us, and every offset that comes from outside goes
+//! through the one checked look-up here.
+
+#![allow(unsafe_code)]
+
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Arc, OnceLock, Weak};
+
+use parking_lot::Mutex;
+
+use super::atomic::{AtomicU32, AtomicU64, Ordering};
+use super::notice;
+use super::owner::{Alive, Owner, SLOTS};
+use super::plan::Plan;
+use super::shared::{Object, Ref, Shared, shared};
+use super::slot::{Slot, Tenant};
+use crate::sys::{Source, eventfd, forked, map::Map, memfd};
+
+const MAGIC: u64 = u64::from_ne_bytes(*b"aioprcs\0");
+/// Changes with every change of anything that stands in a region.
+const LAYOUT: u64 = 1;
+const READY: u32 = 0x1EAD;
+
+const SLOTS_AT: u64 = 256;
+/// Where objects begin: the first page after the slots.
+pub(super) const OBJECTS_AT: u64 = (SLOTS_AT + 128 * SLOTS as u64).next_multiple_of(4096);
+pub(super) const KINDS: usize = 12;
+
+shared! {
+    /// The first bytes of every region. Written once, but for `slots_used` and `deaths`.
+    struct Header[256] {
+        magic: AtomicU64,
+        layout: AtomicU64,
+        /// How far a process maps, in bytes; the file may be shorter.
+        length: AtomicU64,
+        bells: AtomicU32,
+        kinds: AtomicU32,
+        /// One more than the highest slot ever claimed: a hint for looking around.
+        slots_used: AtomicU32,
+        /// Changes when a death is noticed. A hint: it tells waiters to look again.
+        deaths: AtomicU32,
+        ready: AtomicU32,
+        reserved: [AtomicU32; 5],
+        directory: [Entry; KINDS],
+    }
+
+    /// `count` objects of one kind, one behind the other.
+    struct Entry[16] {
+        kind: AtomicU32,
+        count: AtomicU32,
+        offset: AtomicU64,
+    }
+}
+
+/// Why a region can't be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum AttachError {
+    #[error("what was received is no region of this crate: {0}")]
+    NotARegion(&'static str),
+    #[error("the region was made by a version of this crate with another layout ({theirs}, this is {LAYOUT}); build both programs with the same version")]
+    OtherLayout { theirs: u64 },
+    #[error("{SLOTS} processes hold this object already; let one of them go first")]
+    TooManyProcesses,
+    #[error("can't map the shared memory: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// This process's hold on a region.
+pub(crate) struct Region {
+    map: Map,
+    /// The description that holds our slot's byte. Nobody else has it.
+    fd: OwnedFd,
+    id: (u64, u64),
+    me: Owner,
+    bells: Box<[Source]>,
+    watch: OnceLock<Option<i32>>,
+}
+
+/// The regions that this process maps. One that arrives again is the one that is here.
+static REGIONS: Mutex<Option<HashMap<(u64, u64), Weak<Region>>>> = Mutex::new(None);
+
+impl Region {
+    /// Makes a region as planned, and takes the first slot in it.
+    pub(super) fn create(plan: &Plan) -> Result<Arc<Self>, AttachError> {
+        let fd = memfd::create("aioprocessing", plan.length(), plan.grows())?;
+        // The header and the first slots, then the objects: touching them can't fail later.
+        memfd::reserve(&fd, 0, 4096)?;
+        memfd::reserve(&fd, OBJECTS_AT, plan.length() - OBJECTS_AT)?;
+        let bells = (0..plan.bells()).map(|_| eventfd::create()).collect::<io::Result<Vec<_>>>()?;
+        let map = Map::shared(&fd, to_usize(plan.mapped())?)?;
+        {
+            // SAFETY: the map is at least `OBJECTS_AT` long, so the header lies in it, and it is fresh zeroed memory.
+            let header = unsafe { map.base().cast::<Header>().as_ref() };
+            header.magic.store(MAGIC, Ordering::Relaxed);
+            header.layout.store(LAYOUT, Ordering::Relaxed);
+            header.length.store(plan.mapped(), Ordering::Relaxed);
+            header.bells.store(u32::try_from(bells.len()).unwrap_or(0), Ordering::Relaxed);
+            header.kinds.store(u32::try_from(plan.kinds().len()).unwrap_or(0), Ordering::Relaxed);
+            for (entry, kind) in header.directory.iter().zip(plan.kinds()) {
+                entry.kind.store(kind.kind, Ordering::Relaxed);
+                entry.count.store(kind.count, Ordering::Relaxed);
+                entry.offset.store(kind.offset, Ordering::Relaxed);
+            }
+            header.ready.store(READY, Ordering::Release);
+        }
+        Self::hold(map, fd, bells)
+    }
+
+    /// Takes the region out of descriptors that [`descriptors`](Self::descriptors) gave in another process. If this
+    /// process maps it already, that mapping is the answer and the descriptors are closed.
+    pub(crate) fn attach(mut descriptors: Vec<OwnedFd>) -> Result<Arc<Self>, AttachError> {
+        if descriptors.is_empty() {
+            return Err(AttachError::NotARegion("no descriptor"));
+        }
+        let bells = descriptors.split_off(1);
+        let Some(fd) = descriptors.pop() else { return Err(AttachError::NotARegion("no descriptor")) };
+        let (id, size) = memfd::identity(&fd)?;
+        if let Some(known) = known(id) {
+            return Ok(known);
+        }
+        if size < OBJECTS_AT || !memfd::is_sealed(&fd) {
+            return Err(AttachError::NotARegion("the file is too short or not sealed"));
+        }
+        let (length, expected_bells) = Self::check(&fd)?;
+        if bells.len() != expected_bells {
+            return Err(AttachError::NotARegion("wrong number of bells"));
+        }
+        let map = Map::shared(&fd, to_usize(length.max(OBJECTS_AT))?)?;
+        Self::hold(map, fd, bells)
+    }
+
+    /// Reads the header without mapping it: the file may be anything still.
+    fn check(fd: &OwnedFd) -> Result<(u64, usize), AttachError> {
+        let mut bytes = [0; size_of::<Header>()];
+        if rustix::io::pread(fd, &mut bytes, 0).map_err(io::Error::from)? != bytes.len() {
+            return Err(AttachError::NotARegion("no header"));
+        }
+        let word = |at: usize| u64::from_ne_bytes(bytes[at..at + 8].try_into().unwrap_or_default());
+        let half = |at: usize| u32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap_or_default());
+        if word(0) != MAGIC || half(std::mem::offset_of!(Header, ready)) != READY {
+            return Err(AttachError::NotARegion("no magic number"));
+        }
+        if word(8) != LAYOUT {
+            return Err(AttachError::OtherLayout { theirs: word(8) });
+        }
+        let bells = half(std::mem::offset_of!(Header, bells));
+        Ok((word(std::mem::offset_of!(Header, length)), usize::try_from(bells).unwrap_or(usize::MAX)))
+    }
+
+    fn hold(map: Map, fd: OwnedFd, bells: Vec<OwnedFd>) -> Result<Arc<Self>, AttachError> {
+        forked::watch();
+        let (id, _) = memfd::identity(&fd)?;
+        let me = Self::claim(&map, &fd)?.ok_or(AttachError::TooManyProcesses)?;
+        let bells = bells.into_iter().map(Source::new).collect();
+        let region = Arc::new(Self { map, fd, id, me, bells, watch: OnceLock::new() });
+        let mut regions = REGIONS.lock();
+        let table = regions.get_or_insert_default();
+        // Two threads may have attached it at once. Either hold would do; one is enough.
+        let first = table.get(&id).and_then(Weak::upgrade);
+        if first.is_none() {
+            table.insert(id, Arc::downgrade(&region));
+        }
+        // Before `region` goes: its drop takes this lock.
+        drop(regions);
+        Ok(first.unwrap_or(region))
+    }
+
+    fn claim(map: &Map, fd: &OwnedFd) -> Result<Option<Owner>, AttachError> {
+        // SAFETY: every map of a region is at least `OBJECTS_AT` long.
+        let header = unsafe { map.base().cast::<Header>().as_ref() };
+        let (name, build) = (super::process_name(), super::build_id());
+        let attempt = |index: u16| -> Result<Option<Owner>, AttachError> {
+            let offset = SLOTS_AT + u64::from(index) * 128;
+            memfd::reserve(fd, offset, 128)?;
+            let owner = slot_at(map, index).claim(fd, index, &name, build)?;
+            if owner.is_some() {
+                header.slots_used.fetch_max(u32::from(index) + 1, Ordering::AcqRel);
+            }
+            Ok(owner)
+        };
+        // Free ones first: one look each. Then all, among them those whose holder died unnoticed.
+        let used = header.slots_used.load(Ordering::Acquire).min(u32::from(SLOTS));
+        let used = u16::try_from(used).unwrap_or(SLOTS);
+        for index in (0..used).filter(|&index| !slot_at(map, index).is_attached()).chain(used..SLOTS).chain(0..used) {
+            if let Some(owner) = attempt(index)? {
+                return Ok(Some(owner));
+            }
+        }
+        Ok(None)
+    }
+
+    /// New descriptors by which another process can attach: a description of the memory that is the receiver's alone, and
+    /// the bells.
+    pub(crate) fn descriptors(&self) -> io::Result<Vec<OwnedFd>> {
+        let mut all = vec![memfd::reopen(self.fd.as_fd())?];
+        for bell in &self.bells {
+            all.push(bell.as_fd().try_clone_to_owned()?);
+        }
+        Ok(all)
+    }
+
+    /// (device, inode): the same for everybody who maps this region, and for nothing else while they do.
+    pub(crate) fn id(&self) -> (u64, u64) {
+        self.id
+    }
+
+    /// This process, as it is written into owner words here.
+    pub(crate) fn me(&self) -> Owner {
+        self.me
+    }
+
+    /// Whether this process may act on the region: one that was forked from the holder may not.
+    pub(crate) fn is_ours(&self) -> bool {
+        !forked::is_fork()
+    }
+
+    pub(crate) fn bell(&self, index: usize) -> &Source {
+        &self.bells[index]
+    }
+
+    pub(crate) fn bells(&self) -> usize {
+        self.bells.len()
+    }
+
+    /// Looks an object up. `offset` may come from anywhere.
+    pub(crate) fn object<T: Object>(self: &Arc<Self>, offset: u64) -> Result<Ref<T>, AttachError> {
+        let header = self.header();
+        let size = size_of::<T>() as u64;
+        let kinds = usize::try_from(header.kinds.load(Ordering::Relaxed)).unwrap_or(0);
+        for entry in header.directory.iter().take(kinds) {
+            let start = entry.offset.load(Ordering::Relaxed);
+            let count = u64::from(entry.count.load(Ordering::Relaxed));
+            let Some(inside) = offset.checked_sub(start) else { continue };
+            if entry.kind.load(Ordering::Relaxed) == T::KIND && inside % size == 0 && inside / size < count {
+                return self.at(offset).map(|object| Ref::new(self.clone(), object));
+            }
+        }
+        Err(AttachError::NotARegion("no such object in it"))
+    }
+
+    /// The object of type `T` at `offset`, if it lies in the mapping and is aligned.
+    pub(super) fn at<T: Shared>(&self, offset: u64) -> Result<&T, AttachError> {
+        let end = offset.checked_add(size_of::<T>() as u64);
+        let fits = end.is_some_and(|end| end <= self.map.length() as u64);
+        if !fits || offset % align_of::<T>() as u64 != 0 {
+            return Err(AttachError::NotARegion("an offset out of range"));
+        }
+        // SAFETY: `offset` is inside the mapping, checked above, and so fits a usize.
+        let address = unsafe { self.map.base().add(offset as usize) };
+        // SAFETY: the whole object is inside the mapping and aligned (checked above; the base is page-aligned), any bytes
+        // are a valid `T` (contract of `Shared`), and `self` keeps the mapping for as long as the reference.
+        Ok(unsafe { address.cast::<T>().as_ref() })
+    }
+
+    pub(super) fn offset_of(&self, object: *const u8) -> u64 {
+        (object.addr() - self.map.base().addr().get()) as u64
+    }
+
+    pub(super) fn map(&self) -> &Map {
+        &self.map
+    }
+
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
+    fn header(&self) -> &Header {
+        // SAFETY: every map of a region is at least `OBJECTS_AT` long, and the header is valid whatever it holds.
+        unsafe { self.map.base().cast::<Header>().as_ref() }
+    }
+
+    /// Who an owner word means, if that process is still in its slot.
+    pub(crate) fn tenant(&self, owner: Owner) -> Option<Tenant> {
+        slot_at(&self.map, owner.slot()).tenant(owner.generation())
+    }
+
+    /// Changes with every death that anybody noticed.
+    pub(crate) fn deaths(&self) -> u32 {
+        self.header().deaths.load(Ordering::Acquire)
+    }
+
+    /// Looks at every slot. Each death found for the first time is counted, and every waiter is told to look again.
+    pub(crate) fn look_for_deaths(&self) {
+        let used = self.header().slots_used.load(Ordering::Acquire).min(u32::from(SLOTS));
+        let mut found = false;
+        for index in (0..u16::try_from(used).unwrap_or(SLOTS)).filter(|&index| index != self.me.slot()) {
+            let slot = slot_at(&self.map, index);
+            let generation = slot.generation();
+            if slot.is_attached() && !slot.is_alive(&self.fd, index, generation) {
+                found |= slot.bury(generation);
+            }
+        }
+        if found {
+            self.header().deaths.fetch_add(1, Ordering::AcqRel);
+            self.bells.iter().for_each(eventfd::ring);
+        }
+    }
+
+    /// The number of this region's watch, asked for on first use; `None` where inotify is refused.
+    pub(super) fn watch(&self, ask: impl FnOnce() -> Option<i32>) -> Option<i32> {
+        *self.watch.get_or_init(ask)
+    }
+}
+
+impl Alive for Region {
+    fn is_alive(&self, owner: Owner) -> bool {
+        let slot = slot_at(&self.map, owner.slot());
+        owner == self.me || slot.is_alive(&self.fd, owner.slot(), owner.generation())
+    }
+}
+
+impl Drop for Region {
+    fn drop(&mut self) {
+        if let Some(regions) = REGIONS.lock().as_mut()
+            && regions.get(&self.id).is_some_and(|known| known.strong_count() == 0)
+        {
+            regions.remove(&self.id);
+        }
+        if self.is_ours() {
+            if let Some(Some(watch)) = self.watch.get() {
+                notice::forget(*watch);
+            }
+            slot_at(&self.map, self.me.slot()).leave();
+        }
+    }
+}
+
+impl std::fmt::Debug for Region {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Region").field("id", &self.id).field("me", &self.me).finish_non_exhaustive()
+    }
+}
+
+fn known(id: (u64, u64)) -> Option<Arc<Region>> {
+    REGIONS.lock().as_ref()?.get(&id)?.upgrade()
+}
+
+fn slot_at(map: &Map, index: u16) -> &Slot {
+    // SAFETY: the index is cut to below `SLOTS` here, and all slots lie before `OBJECTS_AT`, which every map of a region
+    // covers.
+    let address = unsafe { map.base().add(SLOTS_AT as usize + usize::from(index.min(SLOTS - 1)) * 128) };
+    // SAFETY: in the mapping and aligned as said above; any bytes are a valid `Slot`.
+    unsafe { address.cast::<Slot>().as_ref() }
+}
+
+fn to_usize(length: u64) -> io::Result<usize> {
+    usize::try_from(length).map_err(|_| rustix::io::Errno::OVERFLOW.into())
+}

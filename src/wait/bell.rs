@@ -1,0 +1,62 @@
+//! A doorbell of a region, and waking through it.
+
+use std::sync::Arc;
+
+use super::listing::{WaitWords, Wake};
+use crate::shm::Region;
+use crate::sys::{Source, cpu, eventfd, futex};
+
+/// Which bell of which region a wait queue rings.
+#[derive(Clone, Copy)]
+pub(crate) struct Bell<'a> {
+    region: &'a Arc<Region>,
+    index: usize,
+}
+
+impl<'a> Bell<'a> {
+    pub(crate) fn new(region: &'a Arc<Region>, index: usize) -> Self {
+        Self { region, index }
+    }
+
+    pub(super) fn region(self) -> &'a Arc<Region> {
+        self.region
+    }
+
+    pub(super) fn source(self) -> &'a Source {
+        self.region.bell(self.index)
+    }
+
+    pub(super) fn deliver(self, words: &WaitWords, wake: Wake) {
+        match wake {
+            Wake::Nobody => {}
+            Wake::One { sleepers, listeners, turn } => {
+                let bell_first = listeners && turn % 2 == 1;
+                if bell_first || !sleepers || futex::wake(words.turn(), 1) == 0 {
+                    if listeners {
+                        eventfd::ring(self.source());
+                    } else if bell_first {
+                        futex::wake(words.turn(), 1);
+                    }
+                }
+            }
+            Wake::All { sleepers, listeners } => {
+                if sleepers {
+                    futex::wake(words.turn(), u32::MAX);
+                }
+                if listeners {
+                    eventfd::ring(self.source());
+                }
+            }
+        }
+    }
+
+    pub(super) fn sign(words: &WaitWords) {
+        words.sign(cpu::current());
+    }
+
+    /// Whether the last notifier ran on another CPU: only then can spinning pay.
+    pub(super) fn is_worth_a_spin(words: &WaitWords) -> bool {
+        let last = words.last_cpu();
+        last != 0 && last != cpu::current()
+    }
+}

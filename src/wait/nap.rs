@@ -1,0 +1,63 @@
+//! How long a waiter sleeps before it looks again unasked.
+//!
+//! A peer killed between its change of the state and its notification, or a waiter killed with the wake-up that was
+//! meant for others, leaves a sleeper that nobody will wake. So every sleep is bounded, and grows.
+
+const MILLI: u64 = 1_000_000;
+const FIRST: u64 = 5 * MILLI;
+const LONGEST: u64 = 1_000 * MILLI;
+/// After word of a death: the kernel tells of it a little before its locks are free.
+const SUSPICIOUS: u64 = MILLI / 10;
+
+/// The next bounded sleep of one wait.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Nap(u64);
+
+impl Nap {
+    pub(crate) fn new() -> Self {
+        Self(FIRST)
+    }
+
+    /// Nanoseconds.
+    pub(crate) fn length(self) -> u64 {
+        self.0
+    }
+
+    /// Whether the wait has lasted for long enough to be worth a few descriptors.
+    pub(crate) fn is_long(self) -> bool {
+        self.0 != FIRST
+    }
+
+    /// Whether a death was told of that no look may have found yet.
+    pub(crate) fn is_suspicious(self) -> bool {
+        self.0 < FIRST
+    }
+
+    /// The sleep ran its full length.
+    pub(crate) fn grow(&mut self) {
+        self.0 = (self.0 * 2).min(LONGEST);
+    }
+
+    /// Somebody may have died.
+    pub(crate) fn suspect(&mut self) {
+        self.0 = SUSPICIOUS;
+    }
+}
+
+#[cfg(all(test, not(aioprocessing_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn naps_grow_to_a_second_and_start_short_again_after_a_death() {
+        let mut nap = Nap::new();
+        assert!(!nap.is_long());
+        for _ in 0..20 {
+            nap.grow();
+            assert!(nap.is_long());
+        }
+        assert_eq!(nap.length(), LONGEST);
+        nap.suspect();
+        assert!(nap.length() < FIRST && nap.is_long());
+    }
+}

@@ -1,0 +1,195 @@
+//! Waiting by blocking the thread.
+//!
+//! A short wait sleeps on the futex word. One that lasts listens to the bell instead, and to the notices of death:
+//! a futex can't be waited on together with a descriptor.
+
+use std::convert::Infallible;
+use std::os::fd::AsFd as _;
+
+use rustix::event::{PollFd, PollFlags, poll};
+
+use super::bell::Bell;
+use super::listing::{Reach, WaitWords};
+use super::nap::Nap;
+use super::waiter::{Ready, TimedOut, Waiter, Woken};
+use super::{Deadline, Spot};
+use crate::shm::atomic::Ordering;
+use crate::shm::notice;
+use crate::sys::epoll::Epoll;
+use crate::sys::{Source, clock, futex};
+
+/// About one wake-up's worth of looks: past that, whoever is awaited is asleep itself.
+const SPINS: u32 = 90;
+
+const BELL: u64 = 0;
+const NOTICE: u64 = 1;
+
+/// Blocks the thread for as long as it takes.
+pub(crate) struct Park(Nap);
+
+/// Blocks the thread until a deadline at the longest.
+pub(crate) struct ParkUntil {
+    deadline: Deadline,
+    nap: Nap,
+}
+
+impl Park {
+    pub(crate) fn new() -> Self {
+        Self(Nap::new())
+    }
+}
+
+impl ParkUntil {
+    pub(crate) fn new(deadline: Deadline) -> Self {
+        Self { deadline, nap: Nap::new() }
+    }
+}
+
+/// Sleeps until `spot` turns, the nap is over, or the deadline has come.
+fn sleep(spot: Spot<'_>, seen: u32, nap: &mut Nap, limit: Option<Deadline>) -> Woken {
+    let until = Deadline::or_in(limit, nap.length());
+    let turn = spot.words().turn();
+    if nap.is_long() {
+        if let Some(woken) = listen(spot, seen, nap, until) {
+            return woken;
+        }
+    }
+    futex::wait(turn, seen, until);
+    if turn.load(Ordering::Acquire) != seen {
+        return Woken::Turned;
+    }
+    nap.grow();
+    Woken::InDoubt
+}
+
+/// The same by way of the bell and the notices. `None`: no descriptor is left for it, sleep on the word.
+fn listen(spot: Spot<'_>, seen: u32, nap: &mut Nap, until: u64) -> Option<Woken> {
+    let epoll = Epoll::new().ok()?;
+    epoll.add(spot.bell().source(), BELL).ok()?;
+    let region = spot.bell().region();
+    if let Some(notices) = notice::watch(region) {
+        epoll.add(notices, NOTICE).ok()?;
+    }
+    let deaths = region.deaths();
+    // The wait is listed as a sleeper already, and keeps that place; from here on the bell reaches it too.
+    let _also = AlsoListening::on(spot);
+    let turn = spot.words().turn();
+    loop {
+        if turn.load(Ordering::Acquire) != seen {
+            return Some(Woken::Turned);
+        }
+        if region.deaths() != deaths {
+            return Some(Woken::InDoubt);
+        }
+        let mut is_over = true;
+        for tag in epoll.wait(until) {
+            is_over = false;
+            if tag == NOTICE {
+                notice::look();
+                nap.suspect();
+                return Some(Woken::InDoubt);
+            }
+        }
+        if is_over && clock::now() >= until {
+            if nap.is_suspicious() {
+                region.look_for_deaths();
+            }
+            nap.grow();
+            return Some(Woken::InDoubt);
+        }
+    }
+}
+
+/// A sleeper's second place in the list. Leaving it uses up no token: what the wait is to make of one, its first place says.
+struct AlsoListening<'a>(&'a WaitWords);
+
+impl<'a> AlsoListening<'a> {
+    fn on(spot: Spot<'a>) -> Self {
+        spot.words().join(Reach::Listener);
+        Self(spot.words())
+    }
+}
+
+impl Drop for AlsoListening<'_> {
+    fn drop(&mut self) {
+        self.0.step_back(Reach::Listener);
+    }
+}
+
+/// `poll(2)`, until `source` is ready or the deadline has come. A signal ends it early, which costs one look.
+fn poll_until(source: &Source, ready: Ready, limit: Option<Deadline>) {
+    let flags = match ready {
+        Ready::Read => PollFlags::IN,
+        Ready::Write => PollFlags::OUT,
+    };
+    let left = limit.map(|limit| clock::timespec(limit.left()));
+    let _ = poll(&mut [PollFd::from_borrowed_fd(source.as_fd(), flags)], left.as_ref());
+}
+
+fn spins(spot: Spot<'_>) -> u32 {
+    if Bell::is_worth_a_spin(spot.words()) { SPINS } else { 0 }
+}
+
+impl Waiter for Park {
+    type GaveUp = Infallible;
+
+    fn spins(&self, spot: Spot<'_>) -> u32 {
+        spins(spot)
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Sleeper
+    }
+
+    async fn on_word(&mut self, spot: Spot<'_>, seen: u32) -> Result<Woken, Infallible> {
+        Ok(sleep(spot, seen, &mut self.0, None))
+    }
+
+    async fn on_fd<T: Send>(
+        &mut self,
+        source: &Source,
+        ready: Ready,
+        mut attempt: impl FnMut() -> Option<T> + Send,
+    ) -> Result<T, Infallible> {
+        loop {
+            if let Some(out) = attempt() {
+                return Ok(out);
+            }
+            poll_until(source, ready, None);
+        }
+    }
+}
+
+impl Waiter for ParkUntil {
+    type GaveUp = TimedOut;
+
+    fn spins(&self, spot: Spot<'_>) -> u32 {
+        spins(spot)
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Sleeper
+    }
+
+    async fn on_word(&mut self, spot: Spot<'_>, seen: u32) -> Result<Woken, TimedOut> {
+        let woken = sleep(spot, seen, &mut self.nap, Some(self.deadline));
+        if woken == Woken::InDoubt && self.deadline.has_passed() { Err(TimedOut) } else { Ok(woken) }
+    }
+
+    async fn on_fd<T: Send>(
+        &mut self,
+        source: &Source,
+        ready: Ready,
+        mut attempt: impl FnMut() -> Option<T> + Send,
+    ) -> Result<T, TimedOut> {
+        loop {
+            if let Some(out) = attempt() {
+                return Ok(out);
+            }
+            if self.deadline.has_passed() {
+                return Err(TimedOut);
+            }
+            poll_until(source, ready, Some(self.deadline));
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! A wait queue in use: listing, leaving, waking, and the one loop.
+
+use super::bell::Bell;
+use super::listing::{Reach, WaitWords};
+use super::waiter::{Waiter, Woken};
+use crate::shm::atomic::spin_loop;
+
+/// A wait queue together with the bell by which its listeners are reached.
+#[derive(Clone, Copy)]
+pub(crate) struct Spot<'a> {
+    words: &'a WaitWords,
+    bell: Bell<'a>,
+}
+
+impl<'a> Spot<'a> {
+    pub(crate) fn new(words: &'a WaitWords, bell: Bell<'a>) -> Self {
+        Self { words, bell }
+    }
+
+    pub(super) fn words(self) -> &'a WaitWords {
+        self.words
+    }
+
+    pub(super) fn bell(self) -> Bell<'a> {
+        self.bell
+    }
+
+    /// Wakes one waiter, if there is one that nobody has woken yet. To be called after the state has changed.
+    pub(crate) fn notify_one(self) {
+        self.bell.deliver(self.words, self.words.wake_one());
+    }
+
+    /// Wakes all waiters. To be called after the state has changed.
+    pub(crate) fn notify_all(self) {
+        self.bell.deliver(self.words, self.words.wake_all());
+    }
+
+    /// Leaves word where the caller runs, so that waiters know whether to spin for it.
+    pub(crate) fn sign(self) {
+        Bell::sign(self.words);
+    }
+
+    fn is(self, other: Spot<'_>) -> bool {
+        std::ptr::eq(self.words, other.words)
+    }
+}
+
+/// A place in the list. It is left when the ticket is dropped: by success, timeout, cancel and panic alike.
+pub(super) struct Ticket<'a> {
+    spot: Spot<'a>,
+    reach: Reach,
+    seen: u32,
+    got: bool,
+}
+
+impl<'a> Ticket<'a> {
+    pub(super) fn enlist(spot: Spot<'a>, reach: Reach) -> Self {
+        let seen = spot.words.join(reach);
+        Self { spot, reach, seen, got: false }
+    }
+}
+
+impl Drop for Ticket<'_> {
+    fn drop(&mut self) {
+        let had_token = self.spot.words.leave(self.reach);
+        if had_token && !self.got {
+            self.spot.notify_one();
+        }
+    }
+}
+
+/// How an attempt may go about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// Nobody is listed: leave no trace.
+    Glance,
+    /// Listed for the first time, or in doubt: say that somebody waits, and ask whether those one waits for still live.
+    Thorough,
+    /// Listed and woken: say that somebody waits.
+    Again,
+}
+
+impl Look {
+    /// Whether to leave a mark that somebody waits.
+    pub(crate) fn is_listed(self) -> bool {
+        self != Self::Glance
+    }
+
+    /// Whether to ask after the lives of others, which costs system calls.
+    pub(crate) fn is_thorough(self) -> bool {
+        self == Self::Thorough
+    }
+}
+
+/// What came of an attempt.
+pub(crate) enum Step<'a, T> {
+    Done(T),
+    /// It can't be done before somebody notifies this wait queue. Nothing has changed.
+    Wait(Spot<'a>),
+}
+
+/// The loop in which everything here waits: try, enlist, try again, wait.
+///
+/// `attempt` either takes effect completely or not at all, and names the queue it has to wait in; it may name another one
+/// each time. Dropping the future leaves the queue, and passes on a wake-up that was meant for it.
+pub(crate) async fn until<'a, W: Waiter, T>(
+    waiter: &mut W,
+    mut attempt: impl FnMut(Look) -> Step<'a, T> + Send,
+) -> Result<T, W::GaveUp> {
+    let mut spot = match attempt(Look::Glance) {
+        Step::Done(out) => return Ok(out),
+        Step::Wait(spot) => spot,
+    };
+    for turn in 0..waiter.spins(spot) {
+        // Up to 64 pauses between two looks: a contended line is the faster the less it is looked at.
+        (0..=turn.min(63)).for_each(|_| spin_loop());
+        match attempt(Look::Glance) {
+            Step::Done(out) => return Ok(out),
+            Step::Wait(other) => spot = other,
+        }
+    }
+    'queue: loop {
+        let mut ticket = Ticket::enlist(spot, waiter.reach());
+        let mut look = Look::Thorough;
+        loop {
+            // Something may have changed before we were listed, or when we were woken.
+            match attempt(look) {
+                Step::Done(out) => {
+                    ticket.got = true;
+                    return Ok(out);
+                }
+                Step::Wait(other) if !other.is(spot) => {
+                    spot = other;
+                    continue 'queue;
+                }
+                Step::Wait(_) => {}
+            }
+            look = match waiter.on_word(spot, ticket.seen).await? {
+                Woken::Turned => Look::Again,
+                Woken::InDoubt => Look::Thorough,
+            };
+            ticket.seen = spot.words.arrive();
+        }
+    }
+}
