@@ -1,11 +1,15 @@
 //! Python's `multiprocessing` and `aioprocessing`, for Rust.
 #![deny(unsafe_code)]
+// Models run the state machines alone.
+#![cfg_attr(aioprocessing_loom, allow(dead_code, unused_imports))]
 
 mod planted;
 mod raw;
 mod shm;
+#[cfg(not(aioprocessing_loom))]
 mod sync;
 mod sys;
 mod wait;
 
+#[cfg(not(aioprocessing_loom))]
 pub use sync::*;

@@ -114,7 +114,9 @@ impl LockWords {
     /// One attempt: takes the lock, or says that it must be waited for.
     #[inline]
     pub(crate) fn attempt<'a, A: Alive>(&'a self, look: Look, party: Party<'a, A>) -> Step<'a, Taken> {
-        if self.take_free(party.me) {
+        // A listed taker must not: the others listed beside it are owed a `WAIT`.
+        let may_be_quick = planted!("a-listed-taker-forgets-the-others", !look.is_listed(), true);
+        if may_be_quick && self.take_free(party.me) {
             return Step::Done(Taken::Clean);
         }
         self.attempt_slowly(look, party)

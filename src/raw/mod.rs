@@ -3,6 +3,8 @@
 
 mod event;
 mod lock;
+#[cfg(all(test, aioprocessing_loom))]
+mod models;
 
 pub(crate) use event::EventWords;
 pub(crate) use lock::{LockWords, Taken, Word};

@@ -7,6 +7,8 @@ mod owner;
 #[cfg(not(aioprocessing_loom))]
 mod plan;
 #[cfg(not(aioprocessing_loom))]
+mod reference;
+#[cfg(not(aioprocessing_loom))]
 mod region;
 mod shared;
 #[cfg(not(aioprocessing_loom))]
@@ -17,7 +19,9 @@ pub(crate) use owner::{Alive, Owner};
 pub(crate) use plan::Plan;
 #[cfg(not(aioprocessing_loom))]
 pub(crate) use region::{AttachError, Region};
-pub(crate) use shared::{Object, Ref, Shared, shared};
+#[cfg(not(aioprocessing_loom))]
+pub(crate) use reference::Ref;
+pub(crate) use shared::{Object, Shared, shared};
 
 /// What this process is called in the slots that it takes from now on.
 #[cfg(not(aioprocessing_loom))]

@@ -23,7 +23,8 @@ use super::atomic::{AtomicU32, AtomicU64, Ordering};
 use super::notice;
 use super::owner::{Alive, Owner, SLOTS};
 use super::plan::Plan;
-use super::shared::{Object, Ref, Shared, shared};
+use super::reference::Ref;
+use super::shared::{Object, Shared, shared};
 use super::slot::{Slot, Tenant};
 use crate::sys::{Source, eventfd, forked, map::Map, memfd};
 

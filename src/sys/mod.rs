@@ -1,25 +1,15 @@
 //! The kernel: one small file per facility, each call with its C name.
 
 pub(crate) mod clock;
-#[cfg(not(aioprocessing_loom))]
 pub(crate) mod cpu;
-#[cfg(not(aioprocessing_loom))]
 pub(crate) mod epoll;
-#[cfg(not(aioprocessing_loom))]
 pub(crate) mod eventfd;
-#[cfg(not(aioprocessing_loom))]
 pub(crate) mod forked;
-#[cfg(not(aioprocessing_loom))]
 pub(crate) mod futex;
-#[cfg(not(aioprocessing_loom))]
 pub(crate) mod inotify;
-#[cfg(not(aioprocessing_loom))]
 pub(crate) mod identity;
-#[cfg(not(aioprocessing_loom))]
 pub(crate) mod map;
-#[cfg(not(aioprocessing_loom))]
 pub(crate) mod memfd;
-#[cfg(not(aioprocessing_loom))]
 pub(crate) mod ofd;
 mod source;
 

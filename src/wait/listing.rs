@@ -24,6 +24,7 @@
 //!
 //! The counts are hints in the sense of the house rules: they may only err high.
 
+use crate::planted::planted;
 use crate::shm::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use crate::shm::shared;
 
@@ -149,7 +150,7 @@ impl WaitWords {
         let seen = self.turn.load(Ordering::Acquire);
         self.update(|listed| listed.joined(reach));
         // (A) in the module's proof.
-        fence(Ordering::SeqCst);
+        planted!("no-fence-when-listing", fence(Ordering::SeqCst), ());
         seen
     }
 
@@ -177,7 +178,7 @@ impl WaitWords {
     /// After a change that lets one waiter go on.
     pub(super) fn wake_one(&self) -> Wake {
         // (B) in the module's proof.
-        fence(Ordering::SeqCst);
+        planted!("no-fence-when-waking-one", fence(Ordering::SeqCst), ());
         let mut now = Listed(self.listed.load(Ordering::Relaxed));
         loop {
             if now.woken() >= now.waiters() {
@@ -196,7 +197,7 @@ impl WaitWords {
     /// After a change that lets all waiters go on.
     pub(super) fn wake_all(&self) -> Wake {
         // (B) in the module's proof.
-        fence(Ordering::SeqCst);
+        planted!("no-fence-when-waking-all", fence(Ordering::SeqCst), ());
         if Listed(self.listed.load(Ordering::Relaxed)).waiters() == 0 {
             return Wake::Nobody;
         }

@@ -6,21 +6,30 @@
 //! * [`WaitWords`] stand in shared memory, [`Spot`] joins them to a [`Bell`]. The proof that no wake-up is lost stands
 //!   in `listing.rs`.
 
+#[cfg(not(aioprocessing_loom))]
 mod bell;
 mod deadline;
+mod edge;
 mod listing;
+#[cfg(aioprocessing_loom)]
+pub(crate) mod model;
 mod nap;
+#[cfg(not(aioprocessing_loom))]
 mod park;
 mod queue;
-#[cfg(feature = "tokio")]
+#[cfg(all(feature = "tokio", not(aioprocessing_loom)))]
 mod suspend;
 mod waiter;
 
+#[cfg(not(aioprocessing_loom))]
 pub(crate) use bell::Bell;
 pub(crate) use deadline::Deadline;
 pub(crate) use listing::WaitWords;
+#[cfg(aioprocessing_loom)]
+pub(crate) use model::Bell;
+#[cfg(not(aioprocessing_loom))]
 pub(crate) use park::{Park, ParkUntil};
 pub(crate) use queue::{Look, Spot, Step, until};
-#[cfg(feature = "tokio")]
+#[cfg(all(feature = "tokio", not(aioprocessing_loom)))]
 pub(crate) use suspend::{Suspend, suspended};
 pub(crate) use waiter::{Ready, TimedOut, Waiter, blocking, never};

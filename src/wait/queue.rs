@@ -1,8 +1,9 @@
 //! A wait queue in use: listing, leaving, waking, and the one loop.
 
-use super::bell::Bell;
+use super::Bell;
 use super::listing::{Reach, WaitWords};
 use super::waiter::{Waiter, Woken};
+use crate::planted::planted;
 use crate::shm::atomic::spin_loop;
 
 /// A wait queue together with the bell by which its listeners are reached.
@@ -124,7 +125,10 @@ pub(crate) async fn until<'a, W: Waiter, T>(
         let mut look = Look::Thorough;
         loop {
             // Something may have changed before we were listed, or when we were woken.
-            match attempt(look) {
+            let step = planted!("no-second-look-after-listing", attempt(look), {
+                if look == Look::Thorough { Step::Wait(spot) } else { attempt(look) }
+            });
+            match step {
                 Step::Done(out) => {
                     ticket.got = true;
                     return Ok(out);

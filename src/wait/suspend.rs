@@ -12,6 +12,7 @@ use tokio::io::Interest;
 use tokio::time::sleep;
 
 use super::Spot;
+use super::edge::{Edge, poll_edge};
 use super::listing::Reach;
 use super::nap::Nap;
 use super::waiter::{Ready, Waiter, Woken};
@@ -72,18 +73,15 @@ impl Waiter for Suspend {
                     }
                 });
                 poll_fn(|cx| {
-                    // Being polled lists this task with tokio. Only then is it safe to read the word and go to sleep: another
-                    // task of this process may have taken the edge that was meant for both.
-                    match rung.as_mut().poll(cx) {
-                        Poll::Ready(Ok(mut edge)) => {
+                    let turned = || turn.load(Ordering::Acquire) != seen || region.deaths() != deaths;
+                    match poll_edge(rung.as_mut(), turned, cx) {
+                        Poll::Ready(Edge::Came(Ok(mut edge))) => {
                             edge.clear_ready();
                             return Poll::Ready(Event::Rung);
                         }
-                        Poll::Ready(Err(_)) => return Poll::Ready(Event::Gone),
+                        Poll::Ready(Edge::Came(Err(_))) => return Poll::Ready(Event::Gone),
+                        Poll::Ready(Edge::Turned) => return Poll::Ready(Event::Turned),
                         Poll::Pending => {}
-                    }
-                    if turn.load(Ordering::Acquire) != seen || region.deaths() != deaths {
-                        return Poll::Ready(Event::Turned);
                     }
                     match noticed.as_mut().poll(cx) {
                         Poll::Ready(Ok(())) => return Poll::Ready(Event::Notice),

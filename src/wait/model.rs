@@ -1,0 +1,191 @@
+//! What stands in for the kernel and for tokio in models: a futex, a bell, and a runtime's registration of it.
+//!
+//! Sleeps are not bounded here: a lost wake-up is a deadlock, and loom reports it.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use loom::sync::{Condvar, Mutex};
+
+use super::Spot;
+use super::edge::{Edge, poll_edge};
+use super::listing::{Reach, WaitWords, Wake};
+use super::waiter::{Ready, Waiter, Woken};
+use crate::shm::atomic::{AtomicU32, Ordering};
+use crate::sys::Source;
+
+/// The kernel's side of one wait queue, and one process's registration of its bell.
+#[derive(Default)]
+pub(crate) struct Kernel {
+    futex: Mutex<Futex>,
+    woken: Condvar,
+    registration: Mutex<Registration>,
+}
+
+#[derive(Default)]
+struct Futex {
+    next: u32,
+    /// Those asleep, first come first. A wake-up is for one of these and nobody who comes later.
+    asleep: VecDeque<u32>,
+}
+
+#[derive(Default)]
+struct Registration {
+    is_ready: bool,
+    edges: u32,
+    tasks: Vec<Waker>,
+}
+
+impl Kernel {
+    /// The compare and the going to sleep are one step, as they are in the kernel.
+    fn futex_wait(&self, word: &AtomicU32, seen: u32) {
+        let mut futex = self.futex.lock().unwrap();
+        if word.load(Ordering::SeqCst) != seen {
+            return;
+        }
+        let me = futex.next;
+        futex.next += 1;
+        futex.asleep.push_back(me);
+        while futex.asleep.contains(&me) {
+            futex = self.woken.wait(futex).unwrap();
+        }
+    }
+
+    fn futex_wake(&self, count: usize) -> usize {
+        let mut futex = self.futex.lock().unwrap();
+        let count = count.min(futex.asleep.len());
+        futex.asleep.drain(..count);
+        drop(futex);
+        self.woken.notify_all();
+        count
+    }
+
+    fn ring(&self) {
+        let mut registration = self.registration.lock().unwrap();
+        registration.is_ready = true;
+        registration.edges += 1;
+        let tasks = std::mem::take(&mut registration.tasks);
+        drop(registration);
+        tasks.into_iter().for_each(Waker::wake);
+    }
+
+    fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<u32> {
+        let mut registration = self.registration.lock().unwrap();
+        if registration.is_ready {
+            return Poll::Ready(registration.edges);
+        }
+        registration.tasks.push(cx.waker().clone());
+        Poll::Pending
+    }
+
+    fn clear_ready(&self, edge: u32) {
+        let mut registration = self.registration.lock().unwrap();
+        // An edge that came since is not cleared.
+        if registration.edges == edge {
+            registration.is_ready = false;
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Bell<'a>(&'a Kernel);
+
+impl<'a> Bell<'a> {
+    pub(crate) fn new(kernel: &'a Kernel) -> Self {
+        Self(kernel)
+    }
+
+    pub(super) fn deliver(self, _: &WaitWords, wake: Wake) {
+        match wake {
+            Wake::Nobody => {}
+            Wake::One { sleepers, listeners, turn } => {
+                let bell_first = listeners && turn % 2 == 1;
+                if bell_first || !sleepers || self.0.futex_wake(1) == 0 {
+                    if listeners {
+                        self.0.ring();
+                    } else if bell_first {
+                        self.0.futex_wake(1);
+                    }
+                }
+            }
+            Wake::All { sleepers, listeners } => {
+                if sleepers {
+                    self.0.futex_wake(usize::MAX);
+                }
+                if listeners {
+                    self.0.ring();
+                }
+            }
+        }
+    }
+
+    pub(super) fn sign(_: &WaitWords) {}
+}
+
+/// A blocked thread.
+pub(crate) struct Thread;
+
+impl Waiter for Thread {
+    type GaveUp = Infallible;
+
+    fn spins(&self, _: Spot<'_>) -> u32 {
+        0
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Sleeper
+    }
+
+    async fn on_word(&mut self, spot: Spot<'_>, seen: u32) -> Result<Woken, Infallible> {
+        spot.bell().0.futex_wait(spot.words().turn(), seen);
+        Ok(Woken::Turned)
+    }
+
+    async fn on_fd<T: Send>(
+        &mut self,
+        _: &Source,
+        _: Ready,
+        _: impl FnMut() -> Option<T> + Send,
+    ) -> Result<T, Infallible> {
+        unreachable!("models wait on words only")
+    }
+}
+
+/// A suspended task, all of one process.
+pub(crate) struct Task;
+
+impl Waiter for Task {
+    type GaveUp = Infallible;
+
+    fn spins(&self, _: Spot<'_>) -> u32 {
+        0
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Listener
+    }
+
+    async fn on_word(&mut self, spot: Spot<'_>, seen: u32) -> Result<Woken, Infallible> {
+        let kernel = spot.bell().0;
+        let turned = || spot.words().turn().load(Ordering::Acquire) != seen;
+        loop {
+            let mut rung = pin!(poll_fn(|cx| kernel.poll_ready(cx)));
+            match poll_fn(|cx| poll_edge(rung.as_mut(), turned, cx)).await {
+                Edge::Came(edge) => kernel.clear_ready(edge),
+                Edge::Turned => return Ok(Woken::Turned),
+            }
+        }
+    }
+
+    async fn on_fd<T: Send>(
+        &mut self,
+        _: &Source,
+        _: Ready,
+        _: impl FnMut() -> Option<T> + Send,
+    ) -> Result<T, Infallible> {
+        unreachable!("models wait on words only")
+    }
+}
