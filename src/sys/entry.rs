@@ -1,0 +1,137 @@
+//! Functions that another process of the same build can call: a constant per function type, named by its offset.
+
+#![allow(unsafe_code)]
+
+use std::any::TypeId;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::os::fd::OwnedFd;
+use std::ptr::NonNull;
+
+use super::image::{self, Build};
+
+const MAGIC: u64 = u64::from_le_bytes(*b"aioentry");
+
+/// What is known of one function. `R` is what calling it gives.
+#[repr(C)]
+#[derive(Debug)]
+pub(crate) struct Entry<R: 'static> {
+    magic: u64,
+    type_id: fn() -> TypeId,
+    name: fn() -> &'static str,
+    run: fn(&[u8], Vec<OwnedFd>) -> R,
+}
+
+/// The same entry as four words, for a look at memory that may be anything.
+type Words = [usize; 4];
+
+const _: () = assert!(size_of::<Entry<()>>() == size_of::<Words>());
+const _: () = assert!(align_of::<Entry<()>>() == align_of::<Words>());
+
+/// An entry as it travels.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Place {
+    pub(crate) build: Build,
+    offset: u64,
+    kind: u64,
+}
+
+/// Why a place is no entry here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Misplaced {
+    /// The two processes run different builds.
+    OtherBuild,
+    /// Nothing of that kind lies there.
+    NoEntry,
+}
+
+impl<R> Entry<R> {
+    pub(crate) const fn new(
+        type_id: fn() -> TypeId,
+        name: fn() -> &'static str,
+        run: fn(&[u8], Vec<OwnedFd>) -> R,
+    ) -> Self {
+        Self { magic: MAGIC, type_id, name, run }
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        (self.name)()
+    }
+
+    pub(crate) fn run(&self, bytes: &[u8], descriptors: Vec<OwnedFd>) -> R {
+        (self.run)(bytes, descriptors)
+    }
+
+    /// The type as a number that is the same in every process of this build.
+    fn kind(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (self.type_id)().hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// Where this entry lies. `None` outside of the image that holds this crate.
+    pub(crate) fn place(&'static self) -> Option<Place> {
+        let image = image::own()?;
+        Some(Place { build: image.build().clone(), offset: image.offset_of(self)?, kind: self.kind() })
+    }
+
+    /// The entry at a place that another process named, after a check of everything that can be checked.
+    pub(crate) fn at(place: &Place) -> Result<&'static Self, Misplaced> {
+        let image = image::own().ok_or(Misplaced::OtherBuild)?;
+        if *image.build() != place.build {
+            return Err(Misplaced::OtherBuild);
+        }
+        let address = image.address::<Self>(place.offset).ok_or(Misplaced::NoEntry)?;
+        let words = std::ptr::with_exposed_provenance::<Words>(address);
+        // SAFETY: so many bytes lie within the loaded image, aligned; any words are valid words.
+        let [magic, functions @ ..] = unsafe { words.read_volatile() };
+        if magic as u64 != MAGIC || !functions.iter().all(|&address| image.is_code(address)) {
+            return Err(Misplaced::NoEntry);
+        }
+        // SAFETY: the magic marks an entry of this very build, all three functions lie in its code, and constants
+        // are never written to.
+        let entry = unsafe { &*words.cast::<Self>() };
+        if entry.kind() == place.kind { Ok(entry) } else { Err(Misplaced::NoEntry) }
+    }
+}
+
+/// The function that an entry stands for, made from nothing, as a value of no bytes is. Only for the `run` of an entry:
+/// that its place was named means that a value of this `Copy` type was given to `spawn`.
+pub(crate) fn function<F: Copy + 'static>() -> F {
+    const { assert!(size_of::<F>() == 0) };
+    // SAFETY: a read of no bytes through an aligned pointer; a value exists in the process that named the entry, and it is
+    // `Copy`, so another may.
+    unsafe { NonNull::<F>::dangling().read() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::any::TypeId;
+
+    use super::{Entry, Misplaced};
+
+    static ENTRY: Entry<u32> = Entry::new(TypeId::of::<u8>, || "seven", |_, _| 7);
+    static OTHER: Entry<u32> = Entry::new(TypeId::of::<u16>, || "eight", |_, _| 8);
+    static TEXT: [u64; 8] = [super::MAGIC, 1, 2, 3, super::MAGIC, 0, 0, 0];
+
+    #[test]
+    fn a_place_leads_back_to_its_entry() {
+        let found = Entry::<u32>::at(&ENTRY.place().unwrap()).unwrap();
+        assert_eq!((found.name(), found.run(&[], Vec::new())), ("seven", 7));
+    }
+
+    #[test]
+    fn a_place_that_is_anything_else_is_refused() {
+        let mut place = ENTRY.place().unwrap();
+        place.kind = OTHER.kind();
+        assert_eq!(Entry::<u32>::at(&place).unwrap_err(), Misplaced::NoEntry, "another type");
+
+        let image = super::image::own().unwrap();
+        for offset in [0, u64::MAX, place.offset + 1, place.offset + 8, image.offset_of(&TEXT).unwrap()] {
+            let place = super::Place { offset, ..ENTRY.place().unwrap() };
+            assert_eq!(Entry::<u32>::at(&place).unwrap_err(), Misplaced::NoEntry, "offset {offset}");
+        }
+
+        let place = super::Place { build: super::Build::Layout(1), ..ENTRY.place().unwrap() };
+        assert_eq!(Entry::<u32>::at(&place).unwrap_err(), Misplaced::OtherBuild);
+    }
+}

@@ -1,0 +1,66 @@
+//! What a process finds when it starts: the descriptor that its parent left it, named by an environment variable.
+
+#![allow(unsafe_code)]
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use rustix::fs::{FileType, fstat, stat};
+use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_getfd, fcntl_setfd};
+
+/// The first number that is not one of the three standard streams.
+const FIRST: RawFd = 3;
+
+/// (number, inode) of a socket that a child is to find again.
+pub(crate) fn mark(socket: impl AsFd) -> io::Result<(RawFd, u64)> {
+    let inode = fstat(&socket)?.st_ino;
+    Ok((socket.as_fd().as_raw_fd(), inode))
+}
+
+/// Takes the socket of that mark, or nothing if the number means something else here.
+pub(crate) fn take(number: RawFd, inode: u64) -> Option<OwnedFd> {
+    if number < FIRST {
+        return None;
+    }
+    // SAFETY: the number is not -1; if it is not open, the calls below say so, and it is used for no longer than them.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
+    let found = fstat(borrowed).ok()?;
+    let is_ours = found.st_ino == inode && FileType::from_raw_mode(found.st_mode) == FileType::Socket;
+    if !is_ours {
+        return None;
+    }
+    // A descriptor that already closes on exec was opened here: then the text is an inherited one.
+    if fcntl_getfd(borrowed).ok()?.contains(FdFlags::CLOEXEC) {
+        return None;
+    }
+    fcntl_setfd(borrowed, FdFlags::CLOEXEC).ok()?;
+    // SAFETY: the parent left this open socket to whoever finds its mark, and setting CLOEXEC above makes sure that it is
+    // found once.
+    Some(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// The same file under a number that is no standard stream's.
+pub(crate) fn clear_of_stdio(fd: OwnedFd) -> io::Result<OwnedFd> {
+    if fd.as_raw_fd() >= FIRST { Ok(fd) } else { Ok(fcntl_dupfd_cloexec(&fd, FIRST)?) }
+}
+
+/// Which of the three standard streams are closed.
+pub(crate) fn closed_stdio() -> impl Iterator<Item = RawFd> {
+    (0..FIRST).filter(|&number| {
+        // SAFETY: the number is not -1, and is used for this one question, which is whether it is open.
+        let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
+        fcntl_getfd(borrowed).is_err()
+    })
+}
+
+/// Removes a variable from the environment, but only while nobody else can be reading it: from a process with a single
+/// thread. Otherwise it stays.
+pub(crate) fn remove_variable(name: impl AsRef<OsStr>) {
+    // A directory has two links and one for each directory in it.
+    let is_alone = stat("/proc/self/task").is_ok_and(|stat| stat.st_nlink == 3);
+    if is_alone {
+        // SAFETY: this is the only thread of the process.
+        unsafe { std::env::remove_var(name) };
+    }
+}

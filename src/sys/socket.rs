@@ -1,0 +1,70 @@
+//! `socketpair(2)` of SOCK_SEQPACKET, and `sendmsg(2)` and `recvmsg(2)` with `SCM_RIGHTS`. Nothing here waits.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::cmsg_space;
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+};
+
+/// `SCM_MAX_FD`: the kernel takes no more descriptors than that in one message.
+pub(crate) const MOST_DESCRIPTORS: usize = 253;
+
+const SPACE: usize = cmsg_space!(ScmRights(MOST_DESCRIPTORS));
+
+/// Two ends of a connection that keeps messages apart.
+pub(crate) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    Ok(socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?)
+}
+
+/// Sends one packet, whole or not at all. `WouldBlock` where the buffer is full, and no SIGPIPE where the peer is gone.
+pub(crate) fn send(
+    socket: impl AsFd,
+    parts: &[IoSlice<'_>],
+    descriptors: &[BorrowedFd<'_>],
+) -> io::Result<()> {
+    let mut space = [MaybeUninit::uninit(); SPACE];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    if !descriptors.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(descriptors)) {
+        return Err(io::ErrorKind::ArgumentListTooLong.into());
+    }
+    let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+    rustix::io::retry_on_intr(|| sendmsg(&socket, parts, &mut ancillary, flags))?;
+    Ok(())
+}
+
+/// One packet as it came.
+#[derive(Debug)]
+pub(crate) struct Packet {
+    pub(crate) length: usize,
+    pub(crate) descriptors: Vec<OwnedFd>,
+    /// The packet was longer than the buffer.
+    pub(crate) bytes_lost: bool,
+    /// The packet held descriptors for which this process had no room.
+    pub(crate) descriptors_lost: bool,
+}
+
+/// Takes one packet; `WouldBlock` where there is none, length 0 at the end.
+pub(crate) fn receive(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<Packet> {
+    let mut space = [MaybeUninit::uninit(); SPACE];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
+    let message = rustix::io::retry_on_intr(|| {
+        recvmsg(&socket, &mut [IoSliceMut::new(buffer)], &mut ancillary, flags)
+    })?;
+    let mut descriptors = Vec::new();
+    for part in ancillary.drain() {
+        if let RecvAncillaryMessage::ScmRights(rights) = part {
+            descriptors.extend(rights);
+        }
+    }
+    Ok(Packet {
+        length: message.bytes,
+        descriptors,
+        bytes_lost: message.flags.contains(ReturnFlags::TRUNC),
+        descriptors_lost: message.flags.contains(ReturnFlags::CTRUNC),
+    })
+}

@@ -1,0 +1,49 @@
+//! Bytes too many for a packet travel in a `memfd_create(2)` of their own, whose descriptor is sent in their place.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fstat, memfd_create};
+use rustix::io::{Errno, pread, retry_on_intr, write};
+use rustix::process::{Resource, getrlimit};
+
+/// A sealed file with these bytes.
+pub(crate) fn store(mut bytes: &[u8]) -> io::Result<OwnedFd> {
+    // Beyond RLIMIT_FSIZE a write is answered by a signal that kills.
+    if getrlimit(Resource::Fsize).current.is_some_and(|limit| bytes.len() as u64 > limit) {
+        return Err(Errno::FBIG.into());
+    }
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let name = c"aioprocessing-message";
+    let file = match memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL) {
+        // Linux 6.3 brought NOEXEC_SEAL; older ones refuse a flag that they don't know.
+        Err(Errno::INVAL) => memfd_create(name, flags)?,
+        other => other?,
+    };
+    while !bytes.is_empty() {
+        let written = retry_on_intr(|| write(&file, bytes))?;
+        bytes = bytes.get(written..).unwrap_or_default();
+    }
+    fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE | SealFlags::SEAL)?;
+    Ok(file)
+}
+
+/// All bytes of a file that must be `length` long. It is read and never mapped: whoever sent it can't make that fatal.
+pub(crate) fn fetch(file: impl AsFd, length: u64) -> io::Result<Vec<u8>> {
+    let size = fstat(&file)?.st_size;
+    if u64::try_from(size) != Ok(length) {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let length = usize::try_from(length).map_err(|_| io::ErrorKind::OutOfMemory)?;
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(length).map_err(|_| io::ErrorKind::OutOfMemory)?;
+    while bytes.len() < length {
+        let offset = bytes.len() as u64;
+        match retry_on_intr(|| pread(&file, rustix::buffer::spare_capacity(&mut bytes), offset))? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            _ if bytes.len() > length => bytes.truncate(length),
+            _ => {}
+        }
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,167 @@
+//! Values to bytes and back.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// How values become bytes and bytes values.
+///
+/// A codec is a type without values: it is named as a type parameter of queues, pipes and pools. The default is
+/// [`Postcard`]. Both sides of a connection must name the same one.
+///
+/// # Examples
+///
+/// ```
+/// use aioprocessing::{Codec, Postcard};
+///
+/// let mut bytes = Vec::new();
+/// Postcard::encode(&(1_u64, "two"), &mut bytes).unwrap();
+/// let back: (u64, String) = Postcard::decode(&bytes).unwrap();
+/// assert_eq!(back, (1, "two".to_owned()));
+/// ```
+pub trait Codec: Send + Sync + 'static {
+    /// The name under which two processes compare their codecs.
+    const NAME: &'static str;
+
+    /// Appends the bytes of `value` to `into`.
+    ///
+    /// # Errors
+    ///
+    /// When the value can't be written in this format. `into` may then hold a part of it.
+    fn encode<T: Serialize + ?Sized>(value: &T, into: &mut Vec<u8>) -> Result<(), EncodeError>;
+
+    /// Reads a value from exactly these bytes.
+    ///
+    /// # Errors
+    ///
+    /// When the bytes are not those of a `T`, or some are left over.
+    fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError>;
+}
+
+/// The default [`Codec`]: the compact binary format of the crate `postcard`.
+///
+/// It does not describe itself. Types whose fields come and go (`#[serde(untagged)]`, `flatten`,
+/// `skip_serializing_if`) can't be read back from it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Postcard;
+
+impl Codec for Postcard {
+    const NAME: &'static str = "postcard";
+
+    fn encode<T: Serialize + ?Sized>(value: &T, into: &mut Vec<u8>) -> Result<(), EncodeError> {
+        match postcard::to_extend(value, std::mem::take(into)) {
+            Ok(bytes) => {
+                *into = bytes;
+                Ok(())
+            }
+            Err(error) => Err(EncodeError::Value { message: error.to_string() }),
+        }
+    }
+
+    fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
+        match postcard::take_from_bytes(bytes) {
+            Ok((value, [])) => Ok(value),
+            Ok((_, rest)) => Err(DecodeError::LeftOver { bytes: rest.len() }),
+            Err(error) => Err(DecodeError::Value { message: error.to_string() }),
+        }
+    }
+}
+
+/// A value could not become a message.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EncodeError {
+    /// The codec, or the value's own `Serialize`, refused it.
+    #[error("the value cannot be encoded: {message}")]
+    Value {
+        /// What the codec said.
+        message: String,
+    },
+    /// A handle inside of the value could not be made ready to travel.
+    #[error("a handle in the value cannot be sent: {message}")]
+    Handle {
+        /// What the handle said.
+        message: String,
+    },
+    /// The value holds more handles than one message can carry.
+    #[error("the value holds {count} descriptors and a message carries {limit} at most: send the handles in several messages")]
+    TooManyDescriptors {
+        /// How many there are.
+        count: usize,
+        /// How many there may be.
+        limit: usize,
+    },
+}
+
+/// A message could not become a value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// The bytes are not those of the type.
+    #[error("the message cannot be decoded: {message}")]
+    Value {
+        /// What the codec said.
+        message: String,
+    },
+    /// The message goes on behind the value: sender and receiver disagree about the type.
+    #[error("the message goes on for {bytes} bytes behind the value: sender and receiver must name the same type")]
+    LeftOver {
+        /// How many bytes are left.
+        bytes: usize,
+    },
+    /// A handle inside of the message could not be attached.
+    #[error("a handle in the message cannot be used: {message}")]
+    Handle {
+        /// What the handle said.
+        message: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Codec, DecodeError, EncodeError, Postcard};
+
+    fn round_trip<T>(value: &T) -> T
+    where
+        T: serde::Serialize + serde::de::DeserializeOwned,
+    {
+        let mut bytes = Vec::new();
+        Postcard::encode(value, &mut bytes).unwrap();
+        Postcard::decode(&bytes).unwrap()
+    }
+
+    #[test]
+    fn values_come_back() {
+        assert_eq!(round_trip(&(1_u8, -5_i64, "ä".to_owned(), Some(vec![1.5_f64]))), (
+            1,
+            -5,
+            "ä".to_owned(),
+            Some(vec![1.5])
+        ));
+        round_trip(&());
+    }
+
+    #[test]
+    fn bytes_are_appended() {
+        let mut bytes = vec![9];
+        Postcard::encode(&7_u8, &mut bytes).unwrap();
+        assert_eq!(bytes, [9, 7]);
+    }
+
+    #[test]
+    fn short_long_and_wrong_bytes_are_errors() {
+        assert!(matches!(Postcard::decode::<String>(&[5, b'a']), Err(DecodeError::Value { .. })));
+        assert_eq!(Postcard::decode::<u8>(&[1, 2]), Err(DecodeError::LeftOver { bytes: 1 }));
+        assert!(matches!(Postcard::decode::<bool>(&[7]), Err(DecodeError::Value { .. })));
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_an_error() {
+        struct Refuses;
+        impl serde::Serialize for Refuses {
+            fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+                Err(serde::ser::Error::custom("no"))
+            }
+        }
+        assert!(matches!(Postcard::encode(&Refuses, &mut Vec::new()), Err(EncodeError::Value { .. })));
+    }
+}

@@ -1,0 +1,209 @@
+//! Descriptors that travel beside a value: a side table that exists for the duration of one encoding or decoding, on
+//! the thread that does it. A handle puts its descriptors in and writes down a small number.
+//!
+//! The number names a run of descriptors: its first in the upper 24 bits, its length in the lower 8.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io;
+use std::marker::PhantomData;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+thread_local! {
+    static PACKING: RefCell<Vec<Trunk>> = const { RefCell::new(Vec::new()) };
+    static UNPACKING: RefCell<Vec<Shelf>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Why a handle can't travel, or arrived in vain.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum LuggageError {
+    #[error(
+        "a handle can be serialised only as an argument of spawn or inside a message of this crate, where its descriptors \
+         travel with it: pass the handle itself"
+    )]
+    NotInMessage,
+    #[error("a handle holds more than 255 descriptors, or a message more than 16 million")]
+    TooMany,
+    #[error("the message names a descriptor that it does not carry")]
+    OutOfRange,
+    #[error("the message names a descriptor twice")]
+    ClaimedTwice,
+    #[error("the message names a shared resource as one of another kind")]
+    WrongKind,
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// What one message is being filled with.
+#[derive(Default)]
+struct Trunk {
+    descriptors: Vec<OwnedFd>,
+    shared: HashMap<(u64, u64), u32>,
+    refusal: Option<LuggageError>,
+}
+
+/// What one message brought.
+#[derive(Default)]
+struct Shelf {
+    descriptors: Vec<Option<OwnedFd>>,
+    opened: HashMap<u32, Arc<dyn Any + Send + Sync>>,
+    refusal: Option<LuggageError>,
+}
+
+/// Runs with the innermost scope, and remembers what went wrong: serde's errors lose their text in some codecs.
+macro_rules! in_scope {
+    ($stack:ident, |$scope:ident| $body:expr) => {
+        $stack.with_borrow_mut(|stack| {
+            let $scope = stack.last_mut().ok_or(LuggageError::NotInMessage)?;
+            let done: Result<_, LuggageError> = $body;
+            if let Err(error) = &done {
+                $scope.refusal.get_or_insert_with(|| error.clone());
+            }
+            done
+        })
+    };
+}
+
+impl Trunk {
+    fn add(&mut self, new: impl IntoIterator<Item = OwnedFd>) -> Result<u32, LuggageError> {
+        let start = self.descriptors.len();
+        self.descriptors.extend(new);
+        name(start, self.descriptors.len() - start).ok_or(LuggageError::TooMany)
+    }
+}
+
+fn name(start: usize, length: usize) -> Option<u32> {
+    let start = u32::try_from(start).ok().filter(|&start| start < 1 << 24)?;
+    Some((start << 8) | u32::from(u8::try_from(length).ok()?))
+}
+
+fn run(name: u32) -> std::ops::Range<usize> {
+    let (start, length) = ((name >> 8) as usize, (name & 0xff) as usize);
+    start..start + length
+}
+
+/// Puts a descriptor into the message that is being packed.
+pub(crate) fn stow(descriptor: OwnedFd) -> Result<u32, LuggageError> {
+    in_scope!(PACKING, |trunk| trunk.add([descriptor]))
+}
+
+/// Puts what `key` names into the message, once: a second handle of the same thing gets the first one's number.
+pub(crate) fn stow_shared(
+    key: (u64, u64),
+    make: impl FnOnce() -> io::Result<Vec<OwnedFd>>,
+) -> Result<u32, LuggageError> {
+    let known = in_scope!(PACKING, |trunk| Ok(trunk.shared.get(&key).copied()))?;
+    if let Some(name) = known {
+        return Ok(name);
+    }
+    // Outside of the borrow: making it may pack something else.
+    let made = make().map_err(|error| LuggageError::Failed(error.to_string()));
+    in_scope!(PACKING, |trunk| {
+        let name = made.and_then(|descriptors| trunk.add(descriptors));
+        if let Ok(name) = name {
+            trunk.shared.insert(key, name);
+        }
+        name
+    })
+}
+
+/// Takes a descriptor out of the message that is being unpacked.
+pub(crate) fn claim(name: u32) -> Result<OwnedFd, LuggageError> {
+    let mut taken = in_scope!(UNPACKING, |shelf| shelf.take(name, Some(1)))?;
+    taken.pop().ok_or(LuggageError::OutOfRange)
+}
+
+/// Opens what that number names, once: a second handle of the same thing gets what the first one opened.
+pub(crate) fn claim_shared<T: Any + Send + Sync, E: std::fmt::Display>(
+    name: u32,
+    open: impl FnOnce(Vec<OwnedFd>) -> Result<Arc<T>, E>,
+) -> Result<Arc<T>, LuggageError> {
+    let known = in_scope!(UNPACKING, |shelf| match shelf.opened.get(&name) {
+        Some(known) => known.clone().downcast::<T>().map(Some).map_err(|_| LuggageError::WrongKind),
+        None => Ok(None),
+    })?;
+    if let Some(known) = known {
+        return Ok(known);
+    }
+    let taken = in_scope!(UNPACKING, |shelf| shelf.take(name, None))?;
+    // Outside of the borrow: opening it may unpack something else.
+    let opened = open(taken).map_err(|error| LuggageError::Failed(error.to_string()));
+    in_scope!(UNPACKING, |shelf| {
+        if let Ok(opened) = &opened {
+            shelf.opened.insert(name, opened.clone());
+        }
+        opened
+    })
+}
+
+impl Shelf {
+    fn take(&mut self, name: u32, length: Option<usize>) -> Result<Vec<OwnedFd>, LuggageError> {
+        let run = run(name);
+        if run.is_empty() || length.is_some_and(|length| length != run.len()) {
+            return Err(LuggageError::WrongKind);
+        }
+        let places = self.descriptors.get_mut(run).ok_or(LuggageError::OutOfRange)?;
+        if places.iter().any(Option::is_none) {
+            return Err(LuggageError::ClaimedTwice);
+        }
+        Ok(places.iter_mut().filter_map(Option::take).collect())
+    }
+}
+
+/// A scope on this thread; it ends with this value, by a panic too.
+struct Scope<S: 'static> {
+    stack: &'static std::thread::LocalKey<RefCell<Vec<S>>>,
+    is_open: bool,
+    // Scopes end in the reverse order, on the thread where they began.
+    _here: PhantomData<*const ()>,
+}
+
+impl<S> Scope<S> {
+    fn open(stack: &'static std::thread::LocalKey<RefCell<Vec<S>>>, with: S) -> Self {
+        stack.with_borrow_mut(|stack| stack.push(with));
+        Self { stack, is_open: true, _here: PhantomData }
+    }
+
+    fn close(mut self) -> Option<S> {
+        self.is_open = false;
+        self.stack.with_borrow_mut(Vec::pop)
+    }
+}
+
+impl<S> Drop for Scope<S> {
+    fn drop(&mut self) {
+        if self.is_open {
+            // What was in it is dropped outside of the borrow.
+            let abandoned = self.stack.with_borrow_mut(Vec::pop);
+            drop(abandoned);
+        }
+    }
+}
+
+/// What came of running a codec in a scope.
+pub(super) struct Outcome<T> {
+    pub(super) result: T,
+    /// What is left in the trunk; empty after unpacking.
+    pub(super) descriptors: Vec<OwnedFd>,
+    /// The first thing that a handle refused.
+    pub(super) refusal: Option<LuggageError>,
+}
+
+/// Runs `encode` with an empty trunk.
+pub(super) fn packing<T>(encode: impl FnOnce() -> T) -> Outcome<T> {
+    let scope = Scope::open(&PACKING, Trunk::default());
+    let result = encode();
+    let trunk = scope.close().unwrap_or_default();
+    Outcome { result, descriptors: trunk.descriptors, refusal: trunk.refusal }
+}
+
+/// Runs `decode` with these descriptors on the shelf, and closes those that it left there.
+pub(super) fn unpacking<T>(descriptors: Vec<OwnedFd>, decode: impl FnOnce() -> T) -> Outcome<T> {
+    let descriptors = descriptors.into_iter().map(Some).collect();
+    let scope = Scope::open(&UNPACKING, Shelf { descriptors, ..Shelf::default() });
+    let result = decode();
+    let shelf = scope.close().unwrap_or_default();
+    Outcome { result, descriptors: Vec::new(), refusal: shelf.refusal }
+}

@@ -1,0 +1,14 @@
+//! Values with handles in them to bytes with descriptors, and back.
+
+mod codec;
+pub(crate) mod frame;
+mod luggage;
+mod pack;
+
+pub use codec::{Codec, DecodeError, EncodeError, Postcard};
+pub(crate) use frame::{Frame, FrameError};
+#[allow(unused_imports, reason = "handles of shared objects come with `sync` and `queue`")]
+pub(crate) use luggage::{LuggageError, claim, claim_shared, stow, stow_shared};
+#[allow(unused_imports, reason = "queues and pipes pack messages")]
+pub(crate) use pack::pack;
+pub(crate) use pack::{Packed, pack_within, unpack};

@@ -1,0 +1,54 @@
+//! A value with everything that travels with it.
+
+use std::os::fd::OwnedFd;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::codec::{Codec, DecodeError, EncodeError};
+use super::luggage;
+use crate::sys::socket::MOST_DESCRIPTORS;
+
+/// A message: bytes, and the descriptors that they name.
+#[derive(Debug, Default)]
+pub(crate) struct Packed {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) descriptors: Vec<OwnedFd>,
+}
+
+/// Encodes a value with `C`, for one message.
+#[allow(dead_code, reason = "queues and pipes are its users")]
+pub(crate) fn pack<C: Codec, T: Serialize + ?Sized>(value: &T) -> Result<Packed, EncodeError> {
+    pack_within::<C, T>(value, MOST_DESCRIPTORS)
+}
+
+/// Encodes a value with `C`, with at most `limit` descriptors.
+pub(crate) fn pack_within<C: Codec, T: Serialize + ?Sized>(
+    value: &T,
+    limit: usize,
+) -> Result<Packed, EncodeError> {
+    let mut bytes = Vec::new();
+    let packing = luggage::packing(|| C::encode(value, &mut bytes));
+    // What a handle said comes first: the codec only repeats that something did.
+    packing.result.map_err(|error| match packing.refusal {
+        Some(refusal) => EncodeError::Handle { message: refusal.to_string() },
+        None => error,
+    })?;
+    let descriptors = packing.descriptors;
+    if descriptors.len() > limit {
+        return Err(EncodeError::TooManyDescriptors { count: descriptors.len(), limit });
+    }
+    Ok(Packed { bytes, descriptors })
+}
+
+/// Decodes a value with `C`. Descriptors that nobody claims are closed.
+pub(crate) fn unpack<C: Codec, T: DeserializeOwned>(
+    bytes: &[u8],
+    descriptors: Vec<OwnedFd>,
+) -> Result<T, DecodeError> {
+    let unpacking = luggage::unpacking(descriptors, || C::decode(bytes));
+    unpacking.result.map_err(|error| match unpacking.refusal {
+        Some(refusal) => DecodeError::Handle { message: refusal.to_string() },
+        None => error,
+    })
+}
