@@ -10,6 +10,10 @@ mod shm;
 mod sync;
 mod sys;
 mod wait;
+#[cfg(not(aioprocessing_loom))]
+mod wire;
 
 #[cfg(not(aioprocessing_loom))]
 pub use sync::*;
+#[cfg(not(aioprocessing_loom))]
+pub use wire::{Codec, DecodeError, EncodeError, Postcard};

@@ -111,7 +111,9 @@ fn event_set_wakes_two_tasks_of_one_process() {
         let waiters: Vec<_> = (0..2)
             .map(|_| {
                 let world = world.clone();
-                thread::spawn(move || never(loom::future::block_on(world.words.wait(&mut Task, world.party(1)))))
+                thread::spawn(move || {
+                    never(loom::future::block_on(world.words.wait(&mut Task, world.party(1))))
+                })
             })
             .collect();
         world.words.set(world.party(0));

@@ -18,9 +18,9 @@ pub(crate) use owner::{Alive, Owner};
 #[cfg(not(aioprocessing_loom))]
 pub(crate) use plan::Plan;
 #[cfg(not(aioprocessing_loom))]
-pub(crate) use region::{AttachError, Region};
-#[cfg(not(aioprocessing_loom))]
 pub(crate) use reference::Ref;
+#[cfg(not(aioprocessing_loom))]
+pub(crate) use region::{AttachError, Region};
 pub(crate) use shared::{Object, Shared, shared};
 
 /// What this process is called in the slots that it takes from now on.
@@ -35,21 +35,4 @@ pub(crate) fn set_process_name(name: &str) {
 #[cfg(not(aioprocessing_loom))]
 fn process_name() -> String {
     PROCESS_NAME.read().clone().unwrap_or_else(|| "MainProcess".to_owned())
-}
-
-#[cfg(not(aioprocessing_loom))]
-fn build_id() -> u64 {
-    0
-}
-
-/// A source position as one word: its offset in the program's image.
-#[cfg(not(aioprocessing_loom))]
-pub(crate) fn place(_location: &'static std::panic::Location<'static>) -> u32 {
-    0
-}
-
-/// What [`place`] wrote in a process with this build id, if this process runs the same program.
-#[cfg(not(aioprocessing_loom))]
-pub(crate) fn place_text(_build: u64, _place: u32) -> Option<String> {
-    None
 }

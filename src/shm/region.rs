@@ -26,7 +26,7 @@ use super::plan::Plan;
 use super::reference::Ref;
 use super::shared::{Object, Shared, shared};
 use super::slot::{Slot, Tenant};
-use crate::sys::{Source, eventfd, forked, map::Map, memfd};
+use crate::sys::{Source, eventfd, forked, map::Map, memfd, place};
 
 const MAGIC: u64 = u64::from_ne_bytes(*b"aioprcs\0");
 /// Changes with every change of anything that stands in a region.
@@ -70,7 +70,9 @@ shared! {
 pub(crate) enum AttachError {
     #[error("what was received is no region of this crate: {0}")]
     NotARegion(&'static str),
-    #[error("the region was made by a version of this crate with another layout ({theirs}, this is {LAYOUT}); build both programs with the same version")]
+    #[error(
+        "the region was made by a version of this crate with another layout ({theirs}, this is {LAYOUT}); build both programs with the same version"
+    )]
     OtherLayout { theirs: u64 },
     #[error("{SLOTS} processes hold this object already; let one of them go first")]
     TooManyProcesses,
@@ -181,7 +183,7 @@ impl Region {
     fn claim(map: &Map, fd: &OwnedFd) -> Result<Option<Owner>, AttachError> {
         // SAFETY: every map of a region is at least `OBJECTS_AT` long.
         let header = unsafe { map.base().cast::<Header>().as_ref() };
-        let (name, build) = (super::process_name(), super::build_id());
+        let (name, build) = (super::process_name(), place::build());
         let attempt = |index: u16| -> Result<Option<Owner>, AttachError> {
             let offset = SLOTS_AT + u64::from(index) * 128;
             memfd::reserve(fd, offset, 128)?;
@@ -194,7 +196,9 @@ impl Region {
         // Free ones first: one look each. Then all, among them those whose holder died unnoticed.
         let used = header.slots_used.load(Ordering::Acquire).min(u32::from(SLOTS));
         let used = u16::try_from(used).unwrap_or(SLOTS);
-        for index in (0..used).filter(|&index| !slot_at(map, index).is_attached()).chain(used..SLOTS).chain(0..used) {
+        for index in
+            (0..used).filter(|&index| !slot_at(map, index).is_attached()).chain(used..SLOTS).chain(0..used)
+        {
             if let Some(owner) = attempt(index)? {
                 return Ok(Some(owner));
             }

@@ -1,12 +1,15 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::raw::{EventWords, Party};
 use crate::shm::{Plan, Ref, Region};
 use crate::sync::CreateError;
 use crate::wait::{Bell, Deadline, Park, ParkUntil, blocking, never};
 #[cfg(feature = "tokio")]
 use crate::wait::{Suspend, suspended};
+use crate::wire::handle;
 
 /// A flag that any number of processes, threads and tasks wait for: Python's `multiprocessing.Event`.
 ///
@@ -26,8 +29,9 @@ use crate::wait::{Suspend, suspended};
 /// event.wait()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct AioEvent {
+    #[serde(with = "handle")]
     words: Ref<EventWords>,
 }
 
@@ -36,7 +40,9 @@ pub struct AioEvent {
 #[non_exhaustive]
 pub enum WaitError {
     /// This process was forked, without exec, from the one that opened the event.
-    #[error("this process is a fork of the one that opened the event; start processes with `AioProcess::spawn`")]
+    #[error(
+        "this process is a fork of the one that opened the event; start processes with `AioProcess::spawn`"
+    )]
     Forked,
 }
 
@@ -48,7 +54,9 @@ pub enum WaitTimeoutError {
     #[error("the event was not set in time")]
     Timeout,
     /// This process was forked, without exec, from the one that opened the event.
-    #[error("this process is a fork of the one that opened the event; start processes with `AioProcess::spawn`")]
+    #[error(
+        "this process is a fork of the one that opened the event; start processes with `AioProcess::spawn`"
+    )]
     Forked,
 }
 

@@ -5,13 +5,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::raw::{LockWords, Party, Taken};
 use crate::shm::{Owner, Plan, Ref, Region};
 use crate::sync::CreateError;
+use crate::sys::place;
 use crate::wait::{Bell, Deadline, Park, ParkUntil, blocking, never};
 #[cfg(feature = "tokio")]
 use crate::wait::{Suspend, suspended};
+use crate::wire::handle;
 
 /// Mutual exclusion between processes, threads and tasks: Python's `multiprocessing.Lock`.
 ///
@@ -90,7 +93,9 @@ pub enum AcquireError {
     #[error("the last holder of the lock died ({}); the lock is yours, check what it protects", .0.last_holder())]
     OwnerDied(AioLockGuard),
     /// This process was forked, without exec, from the one that opened the lock.
-    #[error("this process is a fork of the one that opened the lock; start processes with `AioProcess::spawn`")]
+    #[error(
+        "this process is a fork of the one that opened the lock; start processes with `AioProcess::spawn`"
+    )]
     Forked,
 }
 
@@ -123,7 +128,9 @@ pub enum AcquireTimeoutError {
     #[error("the last holder of the lock died ({}); the lock is yours, check what it protects", .0.last_holder())]
     OwnerDied(AioLockGuard),
     /// As [`AcquireError::Forked`].
-    #[error("this process is a fork of the one that opened the lock; start processes with `AioProcess::spawn`")]
+    #[error(
+        "this process is a fork of the one that opened the lock; start processes with `AioProcess::spawn`"
+    )]
     Forked,
 }
 
@@ -161,7 +168,9 @@ pub enum TryAcquireError {
     #[error("the last holder of the lock died ({}); the lock is yours, check what it protects", .0.last_holder())]
     OwnerDied(AioLockGuard),
     /// As [`AcquireError::Forked`].
-    #[error("this process is a fork of the one that opened the lock; start processes with `AioProcess::spawn`")]
+    #[error(
+        "this process is a fork of the one that opened the lock; start processes with `AioProcess::spawn`"
+    )]
     Forked,
 }
 
@@ -222,7 +231,8 @@ impl AioLock {
     ///
     /// As [`new`](Self::new).
     pub fn many(count: usize) -> Result<Vec<Self>, CreateError> {
-        let count = u32::try_from(count).map_err(|_| CreateError::Invalid("more than 4,294,967,295 locks"))?;
+        let count =
+            u32::try_from(count).map_err(|_| CreateError::Invalid("more than 4,294,967,295 locks"))?;
         let mut plan = Plan::new(1);
         let first = plan.place::<LockWords>(count);
         let region = plan.create()?;
@@ -253,12 +263,12 @@ impl AioLock {
     /// forked without exec.
     #[track_caller]
     pub fn acquire(&self) -> Result<AioLockGuard, AcquireError> {
-        let place = Location::caller();
+        let location = Location::caller();
         if !self.core.is_ours() {
             return Err(AcquireError::Forked);
         }
         let taken = never(blocking(self.core.words.acquire(&mut Park::new(), self.core.party())));
-        self.guard(taken, place).map_err(AcquireError::OwnerDied)
+        self.guard(taken, location).map_err(AcquireError::OwnerDied)
     }
 
     /// Takes the lock if it is free, now or never.
@@ -268,12 +278,12 @@ impl AioLock {
     /// [`TryAcquireError::WouldBlock`] if a living process holds it; otherwise as [`acquire`](Self::acquire).
     #[track_caller]
     pub fn try_acquire(&self) -> Result<AioLockGuard, TryAcquireError> {
-        let place = Location::caller();
+        let location = Location::caller();
         if !self.core.is_ours() {
             return Err(TryAcquireError::Forked);
         }
         match self.core.words.try_acquire(self.core.party()) {
-            Some(taken) => self.guard(taken, place).map_err(TryAcquireError::OwnerDied),
+            Some(taken) => self.guard(taken, location).map_err(TryAcquireError::OwnerDied),
             None => Err(TryAcquireError::WouldBlock { holder: self.owner() }),
         }
     }
@@ -285,14 +295,14 @@ impl AioLock {
     /// [`AcquireTimeoutError::Timeout`] says who holds the lock; otherwise as [`acquire`](Self::acquire).
     #[track_caller]
     pub fn acquire_timeout(&self, timeout: Duration) -> Result<AioLockGuard, AcquireTimeoutError> {
-        let place = Location::caller();
+        let location = Location::caller();
         if !self.core.is_ours() {
             return Err(AcquireTimeoutError::Forked);
         }
         self.core.look_at_owner();
         let mut waiter = ParkUntil::new(Deadline::after(timeout));
         match blocking(self.core.words.acquire(&mut waiter, self.core.party())) {
-            Ok(taken) => self.guard(taken, place).map_err(AcquireTimeoutError::OwnerDied),
+            Ok(taken) => self.guard(taken, location).map_err(AcquireTimeoutError::OwnerDied),
             Err(_) => Err(AcquireTimeoutError::Timeout { holder: self.owner() }),
         }
     }
@@ -314,13 +324,14 @@ impl AioLock {
     #[track_caller]
     pub fn coro_acquire(&self) -> impl Future<Output = Result<AioLockGuard, AcquireError>> + Send {
         // Not an `async fn`: that would forget its caller.
-        let place = Location::caller();
+        let location = Location::caller();
         async move {
             if !self.core.is_ours() {
                 return Err(AcquireError::Forked);
             }
-            let taken = never(suspended(self.core.words.acquire(&mut Suspend::new(), self.core.party())).await);
-            self.guard(taken, place).map_err(AcquireError::OwnerDied)
+            let taken =
+                never(suspended(self.core.words.acquire(&mut Suspend::new(), self.core.party())).await);
+            self.guard(taken, location).map_err(AcquireError::OwnerDied)
         }
     }
 
@@ -347,22 +358,29 @@ impl AioLock {
         }
         match core.words.word().owner() {
             Some(owner) if owner == core.party().me && core.is_ours() => Err(ReleaseError::Guarded),
-            Some(_) => self.owner().map_or(Err(ReleaseError::NotHeld), |holder| Err(ReleaseError::NotOwner(holder))),
+            Some(_) => {
+                self.owner().map_or(Err(ReleaseError::NotHeld), |holder| Err(ReleaseError::NotOwner(holder)))
+            }
             None => Err(ReleaseError::NotHeld),
         }
     }
 
     /// The guard of a lock just taken: as an error if its last owner died.
-    fn guard(&self, taken: Taken, place: &'static Location<'static>) -> Result<AioLockGuard, AioLockGuard> {
+    fn guard(
+        &self,
+        taken: Taken,
+        location: &'static Location<'static>,
+    ) -> Result<AioLockGuard, AioLockGuard> {
         let last = match taken {
             Taken::Clean => None,
             Taken::OwnerDied(None) => Some(Box::new(Last::Panicked)),
             Taken::OwnerDied(Some(owner)) => Some(Box::new(Last::Died(self.core.holder(owner)))),
         };
         // After the look at the last holder, whose place this overwrites.
-        self.core.words.sign(crate::shm::place(place));
+        self.core.words.sign(place::note(location));
         let died = last.is_some();
-        let guard = AioLockGuard { core: Some(self.core.clone()), was_panicking: std::thread::panicking(), last };
+        let guard =
+            AioLockGuard { core: Some(self.core.clone()), was_panicking: std::thread::panicking(), last };
         if died { Err(guard) } else { Ok(guard) }
     }
 }
@@ -398,8 +416,20 @@ impl Core {
             Some(seen) if seen.owner == owner => seen.since.elapsed(),
             _ => Duration::ZERO,
         };
-        let location = crate::shm::place_text(tenant.build, self.words.acquisition().0);
+        let location = place::read(tenant.build, self.words.acquisition().0);
         Some(Holder { name: tenant.name, pid: tenant.pid, held_for, location })
+    }
+}
+
+impl Serialize for AioLock {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        handle::serialize(&self.core.words, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for AioLock {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        handle::deserialize(deserializer).map(Self::over)
     }
 }
 

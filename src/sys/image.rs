@@ -40,7 +40,7 @@ pub(crate) struct Image {
 }
 
 /// Which build an image is of: what the linker wrote, or else a hash of its layout. Equal builds have equal offsets.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub(crate) enum Build {
     Id(Vec<u8>),
     Layout(u64),
@@ -75,6 +75,19 @@ impl Image {
         address.is_multiple_of(align_of::<T>()).then_some(address)
     }
 
+    /// The same address, if `T` would lie within the image there and be aligned.
+    pub(crate) fn place_of<T>(&self, address: usize) -> Option<usize> {
+        self.loaded(address.checked_sub(self.base)?, size_of::<T>())?;
+        address.is_multiple_of(align_of::<T>()).then_some(address)
+    }
+
+    /// The bytes there, if they lie in a part of the image that is never written to.
+    pub(crate) fn constant(&self, address: usize, length: usize) -> Option<&'static [u8]> {
+        let start = address.checked_sub(self.base)?;
+        let segment = self.loaded(start, length)?;
+        self.bytes(segment)?.get(start - segment.range.start..)?.get(..length)
+    }
+
     /// Whether code of this image lies at an address.
     pub(crate) fn is_code(&self, address: usize) -> bool {
         address
@@ -101,7 +114,10 @@ impl Image {
     }
 
     fn of_kind(&self, kind: u32) -> impl Iterator<Item = &'static [u8]> {
-        self.segments.iter().filter(move |segment| segment.kind == kind).filter_map(|segment| self.bytes(segment))
+        self.segments
+            .iter()
+            .filter(move |segment| segment.kind == kind)
+            .filter_map(|segment| self.bytes(segment))
     }
 
     fn find_build(&self) -> Build {

@@ -2,16 +2,26 @@
 
 pub(crate) mod clock;
 pub(crate) mod cpu;
+pub(crate) mod credentials;
+pub(crate) mod entry;
 pub(crate) mod epoll;
 pub(crate) mod eventfd;
 pub(crate) mod forked;
 pub(crate) mod futex;
-pub(crate) mod inotify;
 pub(crate) mod identity;
+pub(crate) mod image;
+pub(crate) mod inherit;
+pub(crate) mod inotify;
 pub(crate) mod map;
 pub(crate) mod memfd;
 pub(crate) mod ofd;
+pub(crate) mod pidfd;
+pub(crate) mod place;
+pub(crate) mod signal;
+pub(crate) mod socket;
 mod source;
+pub(crate) mod spawn;
+pub(crate) mod spill;
 
 #[cfg(feature = "tokio")]
 pub(crate) use source::Registration;

@@ -25,7 +25,9 @@ pub(super) fn poll_edge<F: Future>(
 ) -> Poll<Edge<F::Output>> {
     match rung.poll(cx) {
         Poll::Ready(edge) => Poll::Ready(Edge::Came(edge)),
-        Poll::Pending if planted!("no-look-after-listing-with-the-runtime", turned(), false) => Poll::Ready(Edge::Turned),
+        Poll::Pending if planted!("no-look-after-listing-with-the-runtime", turned(), false) => {
+            Poll::Ready(Edge::Turned)
+        }
         Poll::Pending => Poll::Pending,
     }
 }

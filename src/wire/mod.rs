@@ -2,6 +2,7 @@
 
 mod codec;
 pub(crate) mod frame;
+pub(crate) mod handle;
 mod luggage;
 mod pack;
 

@@ -1,0 +1,21 @@
+//! How a handle to an object in a region travels: the region as luggage, the object as its offset.
+
+use serde::de::{Deserializer, Error as _};
+use serde::ser::{Error as _, Serializer};
+use serde::{Deserialize, Serialize};
+
+use super::luggage::{claim_shared, stow_shared};
+use crate::shm::{Object, Ref, Region};
+
+/// `(luggage, offset)`; for `#[serde(with)]` and for hand-written impls alike.
+pub(crate) fn serialize<T: Object, S: Serializer>(object: &Ref<T>, serializer: S) -> Result<S::Ok, S::Error> {
+    let region = object.region();
+    let luggage = stow_shared(region.id(), || region.descriptors()).map_err(S::Error::custom)?;
+    (luggage, object.offset()).serialize(serializer)
+}
+
+pub(crate) fn deserialize<'de, T: Object, D: Deserializer<'de>>(deserializer: D) -> Result<Ref<T>, D::Error> {
+    let (luggage, offset) = <(u32, u64)>::deserialize(deserializer)?;
+    let region = claim_shared(luggage, Region::attach).map_err(D::Error::custom)?;
+    region.object(offset).map_err(D::Error::custom)
+}
