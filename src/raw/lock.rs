@@ -105,9 +105,9 @@ impl LockWords {
         self.word.compare_exchange(from.0, to.0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
-    /// Takes a free lock that nobody waits for.
+    /// Takes a free lock that nobody waits for: one instruction.
     #[inline]
-    fn take_free(&self, me: Owner) -> bool {
+    pub(crate) fn take_free(&self, me: Owner) -> bool {
         self.change(Word::FREE, Word::held(me, false))
     }
 

@@ -267,7 +267,10 @@ impl AioLock {
         if !self.core.is_ours() {
             return Err(AcquireError::Forked);
         }
-        let taken = never(blocking(self.core.words.acquire(&mut Park::new(), self.core.party())));
+        let taken = match self.core.take_free() {
+            Some(taken) => taken,
+            None => never(blocking(self.core.words.acquire(&mut Park::new(), self.core.party()))),
+        };
         self.guard(taken, location).map_err(AcquireError::OwnerDied)
     }
 
@@ -391,8 +394,14 @@ impl Core {
         Party { me: region.me(), alive: region, bell: Bell::new(region, 0) }
     }
 
+    #[inline]
     fn is_ours(&self) -> bool {
         self.words.region().is_ours()
+    }
+
+    #[inline]
+    fn take_free(&self) -> Option<Taken> {
+        self.words.take_free(self.words.region().me()).then_some(Taken::Clean)
     }
 
     fn is_alive(&self, owner: Owner) -> bool {

@@ -3,34 +3,42 @@
 
 #![allow(unsafe_code)]
 
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::Once;
+use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous};
 
 const OURS: u32 = 1;
 
-static PAGE: OnceLock<Option<&'static AtomicU32>> = OnceLock::new();
+/// The page, or null before `watch` and where the kernel can't make one: then no fork is ever noticed.
+static PAGE: AtomicPtr<AtomicU32> = AtomicPtr::new(std::ptr::null_mut());
 
-/// Makes the page. `None` where the kernel can't: then no fork is ever noticed.
-fn mark() -> Option<&'static AtomicU32> {
+fn make() -> Option<*mut AtomicU32> {
     let (length, prot) = (4096, ProtFlags::READ | ProtFlags::WRITE);
     // SAFETY: a fresh private mapping at an address that the kernel chooses.
     let page = unsafe { mmap_anonymous(std::ptr::null_mut(), length, prot, MapFlags::PRIVATE) }.ok()?;
     // SAFETY: the range is the mapping made above, and losing its contents in a child is the purpose.
     unsafe { madvise(page, length, Advice::LinuxWipeOnFork) }.ok()?;
-    // SAFETY: the mapping is never unmapped, aligned to a page, and zeroed memory is a valid AtomicU32.
-    let mark = unsafe { &*page.cast::<AtomicU32>() };
-    mark.store(OURS, Ordering::Relaxed);
+    let mark = page.cast::<AtomicU32>();
+    // SAFETY: the mapping is aligned to a page, writable, nobody else's yet, and never unmapped.
+    unsafe { mark.write(AtomicU32::new(OURS)) };
     Some(mark)
 }
 
-/// Called when the first region is made or attached.
+/// Called when a region is made or attached.
 pub(crate) fn watch() {
-    PAGE.get_or_init(mark);
+    static MADE: Once = Once::new();
+    MADE.call_once(|| PAGE.store(make().unwrap_or(std::ptr::null_mut()), Ordering::Release));
 }
 
 /// Whether `watch` was called in a process that this one is a fork of (without an exec between).
+#[inline]
 pub(crate) fn is_fork() -> bool {
-    matches!(PAGE.get(), Some(Some(mark)) if mark.load(Ordering::Relaxed) != OURS)
+    let page = PAGE.load(Ordering::Acquire);
+    if page.is_null() {
+        return false;
+    }
+    // SAFETY: a page that `make` gave, which stays mapped for ever, and any bytes are a valid AtomicU32.
+    let mark = unsafe { &*page };
+    mark.load(Ordering::Relaxed) != OURS
 }
