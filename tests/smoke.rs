@@ -58,7 +58,9 @@ fn event_wakes_everyone() {
             let t = std::thread::spawn(move || e2.wait().unwrap());
             tokio::task::yield_now().await;
             event.set();
-            for a in all { a.await.unwrap() }
+            for a in all {
+                a.await.unwrap()
+            }
             t.join().unwrap();
             println!("{event:?}");
             let mut all = vec![];
@@ -72,7 +74,9 @@ fn event_wakes_everyone() {
                     }
                 }));
             }
-            for a in all { a.await.unwrap() }
+            for a in all {
+                a.await.unwrap()
+            }
             println!("{lock:?}");
         });
     }
@@ -82,14 +86,22 @@ fn event_wakes_everyone() {
 fn throughput() {
     let lock = AioLock::new().unwrap();
     let t = std::time::Instant::now();
-    for _ in 0..10_000_000 { drop(lock.acquire().unwrap()); }
+    for _ in 0..10_000_000 {
+        drop(lock.acquire().unwrap());
+    }
     println!("pair {:?}", t.elapsed() / 10_000_000);
     let event = AioEvent::new().unwrap();
     let t = std::time::Instant::now();
-    for _ in 0..10_000_000 { event.set(); event.wait().unwrap(); event.clear(); }
+    for _ in 0..10_000_000 {
+        event.set();
+        event.wait().unwrap();
+        event.clear();
+    }
     println!("set-wait-clear {:?}", t.elapsed() / 10_000_000);
     let t = std::time::Instant::now();
     let m = parking_lot::Mutex::new(0);
-    for _ in 0..10_000_000 { *std::hint::black_box(&m).lock() += 1; }
+    for _ in 0..10_000_000 {
+        *std::hint::black_box(&m).lock() += 1;
+    }
     println!("parking_lot {:?}", t.elapsed() / 10_000_000);
 }

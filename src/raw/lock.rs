@@ -185,7 +185,8 @@ impl LockWords {
         let mut now = Word::held(party.me, false);
         loop {
             // Release pairs with the Acquire of whoever takes it next.
-            match self.word.compare_exchange(now.0, Word::freed(died).0, Ordering::AcqRel, Ordering::Relaxed) {
+            match self.word.compare_exchange(now.0, Word::freed(died).0, Ordering::AcqRel, Ordering::Relaxed)
+            {
                 Ok(_) => break,
                 Err(other) if Word(other).owner() == Some(party.me) => now = Word(other),
                 Err(_) => return false,

@@ -69,7 +69,9 @@ shared! {
 pub(crate) enum AttachError {
     #[error("what was received is no region of this crate: {0}")]
     NotARegion(&'static str),
-    #[error("the region was made by a version of this crate with another layout ({theirs}, this is {LAYOUT}); build both programs with the same version")]
+    #[error(
+        "the region was made by a version of this crate with another layout ({theirs}, this is {LAYOUT}); build both programs with the same version"
+    )]
     OtherLayout { theirs: u64 },
     #[error("{SLOTS} processes hold this object already; let one of them go first")]
     TooManyProcesses,
@@ -193,7 +195,9 @@ impl Region {
         // Free ones first: one look each. Then all, among them those whose holder died unnoticed.
         let used = header.slots_used.load(Ordering::Acquire).min(u32::from(SLOTS));
         let used = u16::try_from(used).unwrap_or(SLOTS);
-        for index in (0..used).filter(|&index| !slot_at(map, index).is_attached()).chain(used..SLOTS).chain(0..used) {
+        for index in
+            (0..used).filter(|&index| !slot_at(map, index).is_attached()).chain(used..SLOTS).chain(0..used)
+        {
             if let Some(owner) = attempt(index)? {
                 return Ok(Some(owner));
             }

@@ -84,7 +84,8 @@ impl Slot {
     /// Who holds it in this generation. Another generation is somebody else.
     pub(crate) fn tenant(&self, generation: u32) -> Option<Tenant> {
         let state = self.state.load(Ordering::Acquire);
-        let bytes: Vec<u8> = self.name.iter().flat_map(|word| word.load(Ordering::Relaxed).to_ne_bytes()).collect();
+        let bytes: Vec<u8> =
+            self.name.iter().flat_map(|word| word.load(Ordering::Relaxed).to_ne_bytes()).collect();
         let length = usize::try_from(self.name_length.load(Ordering::Relaxed)).unwrap_or(0).min(bytes.len());
         let tenant = Tenant {
             pid: self.pid.load(Ordering::Relaxed),
@@ -130,7 +131,13 @@ impl Slot {
 
 impl Slot {
     /// Takes this slot for the calling process through `fd`, its own description. `None`: another process holds it.
-    pub(crate) fn claim(&self, fd: impl AsFd, slot: u16, name: &str, build: u64) -> io::Result<Option<Owner>> {
+    pub(crate) fn claim(
+        &self,
+        fd: impl AsFd,
+        slot: u16,
+        name: &str,
+        build: u64,
+    ) -> io::Result<Option<Owner>> {
         if !ofd::try_lock(fd, u64::from(slot))? {
             return Ok(None);
         }

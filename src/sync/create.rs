@@ -5,7 +5,9 @@ use crate::shm::AttachError;
 #[non_exhaustive]
 pub enum CreateError {
     /// The system refused shared memory, a descriptor or a mapping.
-    #[error("the system refused shared memory ({0}); free descriptors or memory, or raise the limit (`ulimit -n`, `ulimit -f`, the memory limit of the container)")]
+    #[error(
+        "the system refused shared memory ({0}); free descriptors or memory, or raise the limit (`ulimit -n`, `ulimit -f`, the memory limit of the container)"
+    )]
     Io(#[source] std::io::Error),
     /// A size or a count was out of range; the text says which.
     #[error("{0}")]

@@ -36,7 +36,9 @@ pub struct AioEvent {
 #[non_exhaustive]
 pub enum WaitError {
     /// This process was forked, without exec, from the one that opened the event.
-    #[error("this process is a fork of the one that opened the event; start processes with `AioProcess::spawn`")]
+    #[error(
+        "this process is a fork of the one that opened the event; start processes with `AioProcess::spawn`"
+    )]
     Forked,
 }
 
@@ -48,7 +50,9 @@ pub enum WaitTimeoutError {
     #[error("the event was not set in time")]
     Timeout,
     /// This process was forked, without exec, from the one that opened the event.
-    #[error("this process is a fork of the one that opened the event; start processes with `AioProcess::spawn`")]
+    #[error(
+        "this process is a fork of the one that opened the event; start processes with `AioProcess::spawn`"
+    )]
     Forked,
 }
 

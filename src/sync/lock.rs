@@ -90,7 +90,9 @@ pub enum AcquireError {
     #[error("the last holder of the lock died ({}); the lock is yours, check what it protects", .0.last_holder())]
     OwnerDied(AioLockGuard),
     /// This process was forked, without exec, from the one that opened the lock.
-    #[error("this process is a fork of the one that opened the lock; start processes with `AioProcess::spawn`")]
+    #[error(
+        "this process is a fork of the one that opened the lock; start processes with `AioProcess::spawn`"
+    )]
     Forked,
 }
 
@@ -123,7 +125,9 @@ pub enum AcquireTimeoutError {
     #[error("the last holder of the lock died ({}); the lock is yours, check what it protects", .0.last_holder())]
     OwnerDied(AioLockGuard),
     /// As [`AcquireError::Forked`].
-    #[error("this process is a fork of the one that opened the lock; start processes with `AioProcess::spawn`")]
+    #[error(
+        "this process is a fork of the one that opened the lock; start processes with `AioProcess::spawn`"
+    )]
     Forked,
 }
 
@@ -161,7 +165,9 @@ pub enum TryAcquireError {
     #[error("the last holder of the lock died ({}); the lock is yours, check what it protects", .0.last_holder())]
     OwnerDied(AioLockGuard),
     /// As [`AcquireError::Forked`].
-    #[error("this process is a fork of the one that opened the lock; start processes with `AioProcess::spawn`")]
+    #[error(
+        "this process is a fork of the one that opened the lock; start processes with `AioProcess::spawn`"
+    )]
     Forked,
 }
 
@@ -222,7 +228,8 @@ impl AioLock {
     ///
     /// As [`new`](Self::new).
     pub fn many(count: usize) -> Result<Vec<Self>, CreateError> {
-        let count = u32::try_from(count).map_err(|_| CreateError::Invalid("more than 4,294,967,295 locks"))?;
+        let count =
+            u32::try_from(count).map_err(|_| CreateError::Invalid("more than 4,294,967,295 locks"))?;
         let mut plan = Plan::new(1);
         let first = plan.place::<LockWords>(count);
         let region = plan.create()?;
@@ -319,7 +326,8 @@ impl AioLock {
             if !self.core.is_ours() {
                 return Err(AcquireError::Forked);
             }
-            let taken = never(suspended(self.core.words.acquire(&mut Suspend::new(), self.core.party())).await);
+            let taken =
+                never(suspended(self.core.words.acquire(&mut Suspend::new(), self.core.party())).await);
             self.guard(taken, place).map_err(AcquireError::OwnerDied)
         }
     }
@@ -347,7 +355,9 @@ impl AioLock {
         }
         match core.words.word().owner() {
             Some(owner) if owner == core.party().me && core.is_ours() => Err(ReleaseError::Guarded),
-            Some(_) => self.owner().map_or(Err(ReleaseError::NotHeld), |holder| Err(ReleaseError::NotOwner(holder))),
+            Some(_) => {
+                self.owner().map_or(Err(ReleaseError::NotHeld), |holder| Err(ReleaseError::NotOwner(holder)))
+            }
             None => Err(ReleaseError::NotHeld),
         }
     }
@@ -362,7 +372,8 @@ impl AioLock {
         // After the look at the last holder, whose place this overwrites.
         self.core.words.sign(crate::shm::place(place));
         let died = last.is_some();
-        let guard = AioLockGuard { core: Some(self.core.clone()), was_panicking: std::thread::panicking(), last };
+        let guard =
+            AioLockGuard { core: Some(self.core.clone()), was_panicking: std::thread::panicking(), last };
         if died { Err(guard) } else { Ok(guard) }
     }
 }

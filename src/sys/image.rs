@@ -101,7 +101,10 @@ impl Image {
     }
 
     fn of_kind(&self, kind: u32) -> impl Iterator<Item = &'static [u8]> {
-        self.segments.iter().filter(move |segment| segment.kind == kind).filter_map(|segment| self.bytes(segment))
+        self.segments
+            .iter()
+            .filter(move |segment| segment.kind == kind)
+            .filter_map(|segment| self.bytes(segment))
     }
 
     fn find_build(&self) -> Build {

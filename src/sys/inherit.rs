@@ -6,8 +6,11 @@ use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{FileType, fstat, stat};
 use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_getfd, fcntl_setfd};
+use rustix::process::getppid;
+use rustix::time::Timespec;
 
 /// The first number that is not one of the three standard streams.
 const FIRST: RawFd = 3;
@@ -18,26 +21,33 @@ pub(crate) fn mark(socket: impl AsFd) -> io::Result<(RawFd, u64)> {
     Ok((socket.as_fd().as_raw_fd(), inode))
 }
 
-/// Takes the socket of that mark, or nothing if the number means something else here.
-pub(crate) fn take(number: RawFd, inode: u64) -> Option<OwnedFd> {
+/// Takes the socket of that mark, or nothing if the text means nothing here: the number is something else, or it was left
+/// to another process, of which this one is a descendant.
+pub(crate) fn take(number: RawFd, inode: u64, parent: u32) -> Option<OwnedFd> {
     if number < FIRST {
         return None;
     }
     // SAFETY: the number is not -1; if it is not open, the calls below say so, and it is used for no longer than them.
     let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
     let found = fstat(borrowed).ok()?;
-    let is_ours = found.st_ino == inode && FileType::from_raw_mode(found.st_mode) == FileType::Socket;
-    if !is_ours {
-        return None;
-    }
-    // A descriptor that already closes on exec was opened here: then the text is an inherited one.
-    if fcntl_getfd(borrowed).ok()?.contains(FdFlags::CLOEXEC) {
+    let is_the_socket = found.st_ino == inode && FileType::from_raw_mode(found.st_mode) == FileType::Socket;
+    // A descriptor that closes on exec already was opened here.
+    let is_inherited = !fcntl_getfd(borrowed).ok()?.contains(FdFlags::CLOEXEC);
+    // A parent that has died is nobody's parent any more, and its end of the socket is closed.
+    let is_ours = getppid().is_some_and(|pid| pid.as_raw_nonzero().get().cast_unsigned() == parent)
+        || has_hung_up(borrowed);
+    if !is_the_socket || !is_inherited || !is_ours {
         return None;
     }
     fcntl_setfd(borrowed, FdFlags::CLOEXEC).ok()?;
     // SAFETY: the parent left this open socket to whoever finds its mark, and setting CLOEXEC above makes sure that it is
     // found once.
     Some(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+fn has_hung_up(socket: BorrowedFd<'_>) -> bool {
+    let mut fds = [PollFd::from_borrowed_fd(socket, PollFlags::empty())];
+    poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) == Ok(1)
 }
 
 /// The same file under a number that is no standard stream's.

@@ -25,7 +25,9 @@ impl Map {
     pub(crate) fn shared(fd: impl AsFd, length: usize) -> io::Result<Self> {
         let prot = ProtFlags::READ | ProtFlags::WRITE;
         // SAFETY: the kernel chooses an address that nothing else uses.
-        let base = unsafe { mmap(std::ptr::null_mut(), length, prot, MapFlags::SHARED | MapFlags::NORESERVE, fd, 0) }?;
+        let base = unsafe {
+            mmap(std::ptr::null_mut(), length, prot, MapFlags::SHARED | MapFlags::NORESERVE, fd, 0)
+        }?;
         let base = NonNull::new(base.cast()).ok_or(rustix::io::Errno::NOMEM)?;
         Ok(Self { base, length })
     }

@@ -11,6 +11,9 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{Signal, getpid, kill_process};
 use rustix::time::Timespec;
 
+/// The number that Linux gives it on all machines that Rust runs on with std; the libc crate has none.
+const F_SETSIG: c_int = 10;
+
 /// Ignores SIGPIPE, as std does before `main`: a write to a pipe without readers is an error and not the end.
 pub(crate) fn ignore_pipe() {
     // SAFETY: SIGPIPE is a signal, and ignoring it runs no code.
@@ -20,7 +23,7 @@ pub(crate) fn ignore_pipe() {
 /// Asks for SIGKILL when the last write end of this pipe goes, by whatever death. What went before is not told again: see
 /// [`die_if_orphaned`].
 pub(crate) fn die_with(pipe: impl AsFd) -> io::Result<()> {
-    set(&pipe, libc::F_SETSIG, libc::SIGKILL)?;
+    set(&pipe, F_SETSIG, libc::SIGKILL)?;
     set(&pipe, libc::F_SETOWN, getpid().as_raw_nonzero().get())?;
     let flags = fcntl_getfl(&pipe)?;
     // rustix names it by its older name, FASYNC.

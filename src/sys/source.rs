@@ -71,8 +71,8 @@ mod registered {
     use std::sync::Arc;
 
     use parking_lot::Mutex;
-    use tokio::io::unix::AsyncFd;
     use tokio::io::Interest;
+    use tokio::io::unix::AsyncFd;
     use tokio::runtime::{Handle, Id};
 
     use super::Source;
@@ -107,7 +107,8 @@ mod registered {
             }
             table.retain(|(_, registration)| !belongs_to_a_dead_runtime(registration));
             let fd = Borrowed(self.as_fd().as_raw_fd());
-            let interest = if self.is_duplex { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
+            let interest =
+                if self.is_duplex { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
             // SAFETY: the descriptor stays open and the same for as long as this registration: the table is a field declared
             // before the descriptor, and waiters, the only users of a registration, borrow the source for as long.
             let made = unsafe { AsyncFd::register_with_interest(fd, interest) };

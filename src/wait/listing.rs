@@ -123,8 +123,15 @@ impl Listed {
 pub(crate) enum Wake {
     Nobody,
     /// `turn` says whose turn it is: odd ones begin with the bell, so that neither kind of waiter starves.
-    One { sleepers: bool, listeners: bool, turn: u32 },
-    All { sleepers: bool, listeners: bool },
+    One {
+        sleepers: bool,
+        listeners: bool,
+        turn: u32,
+    },
+    All {
+        sleepers: bool,
+        listeners: bool,
+    },
 }
 
 impl WaitWords {

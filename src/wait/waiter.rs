@@ -59,7 +59,9 @@ pub(crate) struct TimedOut;
 pub(crate) fn blocking<F: Future>(future: F) -> F::Output {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(out) => out,
-        Poll::Pending => panic!("a blocking wait was given a waiter that suspends: this is a bug in aioprocessing"),
+        Poll::Pending => {
+            panic!("a blocking wait was given a waiter that suspends: this is a bug in aioprocessing")
+        }
     }
 }
 

@@ -83,7 +83,9 @@ pub enum EncodeError {
         message: String,
     },
     /// The value holds more handles than one message can carry.
-    #[error("the value holds {count} descriptors and a message carries {limit} at most: send the handles in several messages")]
+    #[error(
+        "the value holds {count} descriptors and a message carries {limit} at most: send the handles in several messages"
+    )]
     TooManyDescriptors {
         /// How many there are.
         count: usize,
@@ -103,7 +105,9 @@ pub enum DecodeError {
         message: String,
     },
     /// The message goes on behind the value: sender and receiver disagree about the type.
-    #[error("the message goes on for {bytes} bytes behind the value: sender and receiver must name the same type")]
+    #[error(
+        "the message goes on for {bytes} bytes behind the value: sender and receiver must name the same type"
+    )]
     LeftOver {
         /// How many bytes are left.
         bytes: usize,
@@ -131,12 +135,10 @@ mod tests {
 
     #[test]
     fn values_come_back() {
-        assert_eq!(round_trip(&(1_u8, -5_i64, "ä".to_owned(), Some(vec![1.5_f64]))), (
-            1,
-            -5,
-            "ä".to_owned(),
-            Some(vec![1.5])
-        ));
+        assert_eq!(
+            round_trip(&(1_u8, -5_i64, "ä".to_owned(), Some(vec![1.5_f64]))),
+            (1, -5, "ä".to_owned(), Some(vec![1.5]))
+        );
         round_trip(&());
     }
 

@@ -73,12 +73,7 @@ impl Header {
 }
 
 /// Sends a message. Never waits: what does not fit into the socket goes into a file.
-pub(crate) fn send(
-    to: impl AsFd,
-    kind: u8,
-    bytes: &[u8],
-    descriptors: &[OwnedFd],
-) -> Result<(), FrameError> {
+pub(crate) fn send(to: impl AsFd, kind: u8, bytes: &[u8], descriptors: &[OwnedFd]) -> Result<(), FrameError> {
     let to = to.as_fd();
     if bytes.len() <= INLINE {
         match send_as(to, kind, 0, bytes, bytes.len(), &borrowed(None, descriptors)) {
@@ -125,7 +120,8 @@ pub(crate) fn receive(from: impl AsFd) -> Result<Option<Frame>, FrameError> {
     let mut buffer = vec![0; HEADER + INLINE];
     let Some(packet) = packet(from, &mut buffer)? else { return Ok(None) };
     buffer.truncate(packet.length);
-    let header = buffer.first_chunk().and_then(Header::from_bytes).ok_or(FrameError::Damaged("its header"))?;
+    let header =
+        buffer.first_chunk().and_then(Header::from_bytes).ok_or(FrameError::Damaged("its header"))?;
     let mut descriptors = packet.descriptors;
     let expected = usize::try_from(header.descriptors).map_err(|_| FrameError::Damaged("its count"))?;
     while descriptors.len() < expected {
