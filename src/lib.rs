@@ -4,6 +4,8 @@
 #![cfg_attr(aioprocessing_loom, allow(dead_code, unused_imports))]
 
 mod planted;
+#[cfg(not(aioprocessing_loom))]
+mod process;
 mod raw;
 mod shm;
 #[cfg(not(aioprocessing_loom))]
@@ -13,6 +15,8 @@ mod wait;
 #[cfg(not(aioprocessing_loom))]
 mod wire;
 
+#[cfg(not(aioprocessing_loom))]
+pub use process::*;
 #[cfg(not(aioprocessing_loom))]
 pub use sync::*;
 #[cfg(not(aioprocessing_loom))]

@@ -11,7 +11,7 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{Signal, getpid, kill_process};
 use rustix::time::Timespec;
 
-/// `fcntl.h` of the kernel; the bindings have it for other targets only.
+/// The number that Linux gives it on all machines that Rust runs on with std; the libc crate has none.
 const F_SETSIG: c_int = 10;
 
 /// Ignores SIGPIPE, as std does before `main`: a write to a pipe without readers is an error and not the end.

@@ -7,7 +7,6 @@ mod luggage;
 mod pack;
 
 pub use codec::{Codec, DecodeError, EncodeError, Postcard};
-pub(crate) use frame::{Frame, FrameError};
 #[allow(unused_imports, reason = "handles of shared objects come with `sync` and `queue`")]
 pub(crate) use luggage::{LuggageError, claim, claim_shared, stow, stow_shared};
 #[allow(unused_imports, reason = "queues and pipes pack messages")]

@@ -1,0 +1,104 @@
+//! What a child said before its end, and what that makes of a join.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use serde::de::DeserializeOwned;
+
+use super::error::{BootstrapError, JoinError};
+use super::message::{FAILED, Failure, HELLO, PANICKED, Panic, RETURNED};
+use crate::sys::pidfd::Ending;
+use crate::wire::frame::{self, Frame};
+use crate::wire::{Codec, Postcard, unpack};
+
+/// What a child said before its end.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    Returned(Frame),
+    Panicked(Panic),
+    Failed(Failure),
+    /// Nothing after its greeting.
+    Silent,
+    /// Nothing at all.
+    Mute,
+}
+
+impl Outcome {
+    /// Reads everything that a child has left: a greeting, and then what became of it. Never waits.
+    pub(super) fn read(socket: OwnedFd) -> Self {
+        let mut has_greeted = false;
+        loop {
+            let frame = match frame::receive(&socket) {
+                Ok(Some(frame)) => frame,
+                Ok(None) if has_greeted => return Self::Silent,
+                Ok(None) => return Self::Mute,
+                Err(error) => return Self::Failed(Failure::Message(error.to_string())),
+            };
+            let damaged = |error: crate::DecodeError| Self::Failed(Failure::Message(error.to_string()));
+            match frame.kind {
+                HELLO => has_greeted = true,
+                RETURNED => return Self::Returned(frame),
+                PANICKED => return Postcard::decode(&frame.bytes).map_or_else(damaged, Self::Panicked),
+                FAILED => return Postcard::decode(&frame.bytes).map_or_else(damaged, Self::Failed),
+                _ => return Self::Failed(Failure::Message("its kind is not known".to_owned())),
+            }
+        }
+    }
+
+    /// The value, which is decoded anew for each join, or why there is none.
+    ///
+    /// A value that was sent whole counts, however the child ended after that.
+    pub(super) fn value<T: DeserializeOwned>(
+        &self,
+        name: &str,
+        pid: u32,
+        ending: Ending,
+    ) -> Result<T, JoinError> {
+        match (self, ending) {
+            (Self::Returned(frame), _) => value(frame),
+            (Self::Panicked(Panic { message, location }), _) => Err(JoinError::Panicked {
+                message: message.clone(),
+                location: location.clone(),
+                name: name.to_owned(),
+                pid,
+            }),
+            (Self::Failed(failure), _) => Err(JoinError::Bootstrap(failed(failure))),
+            (Self::Mute, Ending::Exited(_)) => Err(JoinError::NotInitialised),
+            (Self::Mute | Self::Silent, ending) => Err(silent(ending, name.to_owned(), pid)),
+        }
+    }
+}
+
+fn value<T: DeserializeOwned>(frame: &Frame) -> Result<T, JoinError> {
+    // Another join wants its own.
+    let descriptors: io::Result<Vec<_>> = frame.descriptors.iter().map(OwnedFd::try_clone).collect();
+    let message = match descriptors {
+        Err(error) => error.to_string(),
+        Ok(descriptors) => match unpack::<Postcard, T>(&frame.bytes, descriptors) {
+            Ok(value) => return Ok(value),
+            Err(error) => error.to_string(),
+        },
+    };
+    Err(JoinError::Bootstrap(BootstrapError::Output { message }))
+}
+
+fn failed(failure: &Failure) -> BootstrapError {
+    match failure.clone() {
+        Failure::Message(message) => BootstrapError::Message { message },
+        Failure::OtherBuild => BootstrapError::OtherBuild,
+        Failure::NoFunction => BootstrapError::NoFunction,
+        Failure::Setting(setting, code) => {
+            BootstrapError::Setting { setting, source: io::Error::from_raw_os_error(code) }
+        }
+        Failure::Arguments(message) => BootstrapError::Arguments { message },
+        Failure::Output(message) => BootstrapError::Output { message },
+    }
+}
+
+fn silent(ending: Ending, name: String, pid: u32) -> JoinError {
+    match ending {
+        Ending::Exited(code) => JoinError::Exited { code, name, pid },
+        Ending::Signaled { signal, core_dumped } => JoinError::Signaled { signal, core_dumped, name, pid },
+        Ending::Elsewhere => JoinError::StatusLost { name, pid },
+    }
+}
