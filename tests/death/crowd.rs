@@ -6,45 +6,45 @@ use std::time::{Duration, Instant};
 use crate::trace::{set_affinity, state_of};
 
 /// By then every survivor has gone on, or hangs.
-pub const PATIENCE: Duration = Duration::from_secs(3);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
 /// How long a survivor of a stopped victim is ready to wait.
-pub const LIMIT: Duration = Duration::from_millis(25);
+pub(crate) const LIMIT: Duration = Duration::from_millis(25);
 /// A prompt notice takes a fraction of this; the shortest bounded sleep is longer.
-pub const PROMPT: Duration = Duration::from_millis(4);
+pub(crate) const PROMPT: Duration = Duration::from_millis(4);
 
 /// What is done to the victim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Mode {
+pub(crate) enum Mode {
     Kill,
     Stop,
 }
 
 impl Mode {
     /// The timeout with which survivors ask.
-    pub fn limit(self) -> Option<Duration> {
+    pub(crate) fn limit(self) -> Option<Duration> {
         (self == Self::Stop).then_some(LIMIT)
     }
 }
 
 /// What is wrong after a kill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub(crate) enum Kind {
     Hung,
     Torn,
     Lost,
     Duplicated,
 }
 
-pub type Fault = (Kind, String);
+pub(crate) type Fault = (Kind, String);
 
 /// How a survivor asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Face {
+pub(crate) enum Face {
     Blocking,
     Async,
 }
 
-pub const FACES: [Face; 2] = [Face::Blocking, Face::Async];
+pub(crate) const FACES: [Face; 2] = [Face::Blocking, Face::Async];
 
 struct Member {
     name: String,
@@ -53,26 +53,26 @@ struct Member {
 }
 
 /// The survivors of one point.
-pub struct Crowd {
-    pub mode: Mode,
+pub(crate) struct Crowd {
+    pub(crate) mode: Mode,
     members: Vec<Member>,
     ended: Option<Instant>,
-    pub faults: Vec<Fault>,
-    pub waits: Vec<Duration>,
+    pub(crate) faults: Vec<Fault>,
+    pub(crate) waits: Vec<(String, Duration)>,
 }
 
 /// In a survivor: says that it is about to wait.
-pub struct Ready(Sender<i32>);
+pub(crate) struct Ready(Sender<i32>);
 
 impl Ready {
-    pub fn now(self) {
+    pub(crate) fn now(self) {
         // SAFETY: takes no arguments and can't fail.
         let _ = self.0.send(unsafe { libc::gettid() });
     }
 }
 
 impl Crowd {
-    pub fn new(mode: Mode) -> Self {
+    pub(crate) fn new(mode: Mode) -> Self {
         Self { mode, members: Vec::new(), ended: None, faults: Vec::new(), waits: Vec::new() }
     }
 
@@ -94,7 +94,7 @@ impl Crowd {
     }
 
     /// A survivor that is asleep when this returns, if `work` says [`Ready::now`] right before it waits.
-    pub fn asleep(
+    pub(crate) fn asleep(
         &mut self,
         name: impl Into<String>,
         work: impl FnOnce(Ready) -> Result<(), Fault> + Send + 'static,
@@ -108,7 +108,7 @@ impl Crowd {
     }
 
     /// A survivor that comes after the victim's end.
-    pub fn late(
+    pub(crate) fn late(
         &mut self,
         name: impl Into<String>,
         work: impl FnOnce() -> Result<(), Fault> + Send + 'static,
@@ -117,7 +117,7 @@ impl Crowd {
     }
 
     /// A survivor whose wait is not worth a measure: its part is only to be right, and to end.
-    pub fn untimed(
+    pub(crate) fn untimed(
         &mut self,
         name: impl Into<String>,
         work: impl FnOnce() -> Result<(), Fault> + Send + 'static,
@@ -127,16 +127,20 @@ impl Crowd {
     }
 
     /// The victim's end, from which waits are measured.
-    pub fn ends_now(&mut self) {
+    pub(crate) fn ends_now(&mut self) {
         self.ended = Some(Instant::now());
     }
 
-    pub fn fault(&mut self, kind: Kind, what: impl Into<String>) {
+    pub(crate) fn fault(&mut self, kind: Kind, what: impl Into<String>) {
         self.faults.push((kind, what.into()));
     }
 
+    pub(crate) fn slowest(&self) -> Duration {
+        self.waits.iter().map(|(_, wait)| *wait).max().unwrap_or_default()
+    }
+
     /// Waits for everybody who has entered so far.
-    pub fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         let ended = self.ended.unwrap_or_else(Instant::now);
         let patience = Instant::now() + PATIENCE;
         for member in std::mem::take(&mut self.members) {
@@ -145,7 +149,7 @@ impl Crowd {
                 Ok((result, when)) => {
                     let since = member.began.unwrap_or(ended);
                     if self.mode == Mode::Kill {
-                        self.waits.push(when.saturating_duration_since(since));
+                        self.waits.push((member.name.clone(), when.saturating_duration_since(since)));
                     }
                     if let Err((kind, what)) = result {
                         self.fault(kind, format!("{}: {what}", member.name));
@@ -163,7 +167,7 @@ impl Crowd {
 }
 
 /// Runs a future on a runtime of its own, for `limit` at the longest: `None` is a timeout.
-pub fn run<F: Future>(limit: Option<Duration>, future: F) -> Option<F::Output> {
+pub(crate) fn run<F: Future>(limit: Option<Duration>, future: F) -> Option<F::Output> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         match limit {

@@ -6,7 +6,7 @@ use aioprocessing::{AioEvent, AioProcess};
 
 use crate::crowd::{Crowd, FACES, Face, Fault, Kind, Mode, run};
 use crate::suite::{Play, Scenario, wrong};
-use crate::trace::{Stimulus, Victim, begin, end};
+use crate::trace::{Stimulus, Victim, begin, end, warm};
 
 /// `false`: the time was over.
 fn wait(event: &AioEvent, face: Face, limit: Option<Duration>) -> bool {
@@ -65,19 +65,28 @@ impl Play for Events {
     }
 }
 
+fn sets_for_the_first_time(event: AioEvent) {
+    begin();
+    event.set();
+    end();
+}
+
 fn sets(event: AioEvent) {
+    warm();
     begin();
     event.set();
     end();
 }
 
 fn clears(event: AioEvent) {
+    warm();
     begin();
     event.clear();
     end();
 }
 
 fn waits(event: AioEvent) {
+    warm();
     begin();
     let woken = event.wait();
     end();
@@ -85,13 +94,15 @@ fn waits(event: AioEvent) {
 }
 
 fn waits_for_a_time(event: AioEvent) {
+    warm();
     begin();
     let woken = event.wait_timeout(Duration::from_millis(2));
     end();
     drop(woken);
 }
 
-fn waits_in_a_task(event: AioEvent) {
+pub(crate) fn waits_in_a_task(event: AioEvent) {
+    warm();
     run(None, async {
         tokio::task::yield_now().await;
         begin();
@@ -153,7 +164,14 @@ fn task(event: AioEvent) -> AioProcess<()> {
     AioProcess::spawn(waits_in_a_task, (event,)).unwrap()
 }
 
-pub const SCENARIOS: &[Scenario] = &[
+pub(crate) const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "event, set for the first time in a process",
+        stage: |crowd| {
+            let start = |event| AioProcess::spawn(sets_for_the_first_time, (event,)).unwrap();
+            stage(crowd, start, &[Face::Blocking], false, 0)
+        },
+    },
     Scenario { name: "event, set, nobody waits", stage: |crowd| stage(crowd, setter, &[], false, 0) },
     Scenario {
         name: "event, set, a thread just asleep",

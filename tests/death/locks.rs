@@ -8,7 +8,7 @@ use aioprocessing::{AcquireError, AcquireTimeoutError, AioLock, AioLockGuard, Ai
 
 use crate::crowd::{Crowd, FACES, Face, Fault, Kind, Mode, run};
 use crate::suite::{Play, Scenario, wrong};
-use crate::trace::{Stimulus, Victim, begin, end};
+use crate::trace::{Stimulus, Victim, begin, end, warm};
 
 /// A lock taken, and whether its taker was told of a dead owner.
 type Got = (AioLockGuard, bool);
@@ -21,7 +21,7 @@ fn got(result: Result<AioLockGuard, AcquireError>) -> Got {
 }
 
 /// `None`: the time was over.
-pub fn take(lock: &AioLock, face: Face, limit: Option<Duration>) -> Option<Got> {
+pub(crate) fn take(lock: &AioLock, face: Face, limit: Option<Duration>) -> Option<Got> {
     match (face, limit) {
         (Face::Blocking, None) => Some(got(lock.acquire())),
         (Face::Blocking, Some(limit)) => match lock.acquire_timeout(limit) {
@@ -59,7 +59,7 @@ impl Board {
 }
 
 /// In a survivor process: 0 for a clean lock, 1 for a dead owner's, 2 when the time was over.
-fn peer(lock: AioLock, limit: Option<Duration>) -> u8 {
+pub(crate) fn peer(lock: AioLock, limit: Option<Duration>) -> u8 {
     take(&lock, Face::Blocking, limit).map_or(2, |(_, told)| u8::from(told))
 }
 
@@ -172,6 +172,7 @@ fn let_naps_grow() {
 }
 
 fn acquires(lock: AioLock) {
+    warm();
     begin();
     let taken = got(lock.acquire());
     end();
@@ -179,6 +180,7 @@ fn acquires(lock: AioLock) {
 }
 
 fn tries(lock: AioLock) {
+    warm();
     begin();
     let taken = lock.try_acquire();
     end();
@@ -186,6 +188,7 @@ fn tries(lock: AioLock) {
 }
 
 fn acquires_in_a_task(lock: AioLock) {
+    warm();
     let taken = run(None, async {
         // The runtime has its descriptors by now.
         tokio::task::yield_now().await;
@@ -198,6 +201,7 @@ fn acquires_in_a_task(lock: AioLock) {
 }
 
 fn releases(lock: AioLock) {
+    warm();
     let (guard, _) = got(lock.acquire());
     begin();
     drop(guard);
@@ -205,6 +209,7 @@ fn releases(lock: AioLock) {
 }
 
 fn acquires_and_releases(lock: AioLock) {
+    warm();
     begin();
     drop(got(lock.acquire()));
     end();
@@ -259,14 +264,12 @@ fn contended(crowd: &mut Crowd, victim: fn() -> Kindred, naps: usize) -> (Victim
     (victim, Box::new(Locks { ours: Some(ours), naps, ..play(lock, board) }))
 }
 
-fn taken_over(crowd: &mut Crowd, victim: fn() -> Kindred, peers: bool) -> (Victim, Box<dyn Play>) {
+fn taken_over(crowd: &mut Crowd, victim: fn() -> Kindred) -> (Victim, Box<dyn Play>) {
     let lock = AioLock::new().unwrap();
     let first = AioProcess::spawn(dies_with_it, (lock.clone(),)).unwrap();
     let _ = first.join();
     let victim = spawn(&lock, victim);
-    // A peer takes over what the victim would have; both must be told in the right number.
     let board = with_peers(crowd, &lock, &[], false);
-    let _ = peers;
     (victim, Box::new(Locks { told_before: true, ..play(lock, board) }))
 }
 
@@ -280,7 +283,7 @@ fn released(crowd: &mut Crowd, faces: &[Face], process: bool, long: bool) -> (Vi
     (victim, Box::new(play(lock, board)))
 }
 
-pub const SCENARIOS: &[Scenario] = &[
+pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "lock, acquire, free", stage: |crowd| free(crowd, || Kindred::Acquires) },
     Scenario { name: "lock, try_acquire, free", stage: |crowd| free(crowd, || Kindred::Tries) },
     Scenario { name: "lock, coro_acquire, free", stage: |crowd| free(crowd, || Kindred::Async) },
@@ -303,15 +306,15 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "lock, acquire, taken over",
-        stage: |crowd| taken_over(crowd, || Kindred::Acquires, false),
+        stage: |crowd| taken_over(crowd, || Kindred::Acquires),
     },
     Scenario {
         name: "lock, try_acquire, taken over",
-        stage: |crowd| taken_over(crowd, || Kindred::Tries, false),
+        stage: |crowd| taken_over(crowd, || Kindred::Tries),
     },
     Scenario {
         name: "lock, coro_acquire, taken over",
-        stage: |crowd| taken_over(crowd, || Kindred::Async, false),
+        stage: |crowd| taken_over(crowd, || Kindred::Async),
     },
     Scenario { name: "lock, release, free", stage: |crowd| released(crowd, &[], false, false) },
     Scenario {

@@ -7,16 +7,21 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use aioprocessing::AioProcess;
+use aioprocessing::{AioEvent, AioProcess};
 
 /// No operation under test lasts for so many instructions; what lies behind is not recorded.
 const LONGEST_RECORDING: usize = 60_000;
 /// A victim that sleeps for so long, with all that it waits for done, is one that hangs.
 const STUCK: Duration = Duration::from_secs(3);
 
+/// In the victim, before [`begin`]: what a process does only once, on its first wake-up, is done.
+pub(crate) fn warm() {
+    AioEvent::new().unwrap().set();
+}
+
 /// In the victim: from here on the tracer may stop it anywhere.
 #[inline(never)]
-pub fn begin() {
+pub(crate) fn begin() {
     // SAFETY: no memory is involved.
     let traced = unsafe { libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0) };
     assert_eq!(traced, 0, "PTRACE_TRACEME: {}", std::io::Error::last_os_error());
@@ -26,21 +31,21 @@ pub fn begin() {
 
 /// In the victim: the operation is over.
 #[inline(always)]
-pub fn end() {
+pub(crate) fn end() {
     // SAFETY: as above.
     unsafe { std::arch::asm!("int3") };
 }
 
 /// Switches off the randomisation of addresses for all children of the calling thread, so that instructions can be
 /// recognised, and puts them and the thread on one CPU, where a switch between them costs the least.
-pub fn prepare(cpu: usize) {
+pub(crate) fn prepare(cpu: usize) {
     // SAFETY: changes only how addresses of later images are chosen.
     unsafe { libc::personality(libc::ADDR_NO_RANDOMIZE as libc::c_ulong) };
     set_affinity(Some(cpu));
 }
 
 /// Puts the calling thread on one CPU, or on all of them.
-pub fn set_affinity(cpu: Option<usize>) {
+pub(crate) fn set_affinity(cpu: Option<usize>) {
     // SAFETY: a set of CPUs is plain bits, for which zero is the empty set.
     let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
     let all = 0..std::thread::available_parallelism().map_or(1, usize::from).max(64);
@@ -53,23 +58,23 @@ pub fn set_affinity(cpu: Option<usize>) {
 }
 
 /// The state letter of a thread or process, of `/proc/…/stat`.
-pub fn state_of(path: &str) -> u8 {
+pub(crate) fn state_of(path: &str) -> u8 {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     text.rfind(") ").and_then(|at| text.as_bytes().get(at + 2).copied()).unwrap_or(b'X')
 }
 
 /// One instruction of a recorded operation, about to be executed; or the call to the kernel that it sleeps in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Point {
-    pub pc: u64,
+pub(crate) struct Point {
+    pub(crate) pc: u64,
     /// How often this address was passed before.
-    pub nth: u32,
-    pub asleep: bool,
+    pub(crate) nth: u32,
+    pub(crate) asleep: bool,
 }
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reached {
+pub(crate) enum Reached {
     There,
     /// It finished the operation without coming by.
     End,
@@ -83,7 +88,7 @@ enum Waited {
 }
 
 /// What is done about a victim that sleeps for the n-th time.
-pub enum Stimulus {
+pub(crate) enum Stimulus {
     /// Nothing: it sleeps until its nap is over.
     Nap,
     /// What it waits for has been done.
@@ -92,8 +97,8 @@ pub enum Stimulus {
     Nothing,
 }
 
-pub struct Victim {
-    pub child: AioProcess<()>,
+pub(crate) struct Victim {
+    pub(crate) child: AioProcess<()>,
     pid: i32,
     is_gone: bool,
     sleeps: usize,
@@ -101,7 +106,7 @@ pub struct Victim {
 
 impl Victim {
     /// Waits until the child has come to its [`begin`]. To be called by the thread that spawned it.
-    pub fn at_begin(child: AioProcess<()>) -> Self {
+    pub(crate) fn at_begin(child: AioProcess<()>) -> Self {
         let victim = Self { pid: i32::try_from(child.pid()).unwrap(), child, is_gone: false, sleeps: 0 };
         let status = victim.wait(0).unwrap();
         assert!(libc::WIFSTOPPED(status), "a victim ended before its operation: {:?}", victim.child.join());
@@ -187,7 +192,7 @@ impl Victim {
     }
 
     /// Steps to the end of the operation and notes every instruction.
-    pub fn record(&mut self, stimulus: &mut dyn FnMut(usize) -> Stimulus) -> (Vec<Point>, Reached) {
+    pub(crate) fn record(&mut self, stimulus: &mut dyn FnMut(usize) -> Stimulus) -> (Vec<Point>, Reached) {
         let mut points = Vec::new();
         let mut passed: HashMap<u64, u32> = HashMap::new();
         while points.len() < LONGEST_RECORDING {
@@ -225,7 +230,7 @@ impl Victim {
     }
 
     /// Runs to a point of a recording.
-    pub fn run_to(&mut self, point: Point, stimulus: &mut dyn FnMut(usize) -> Stimulus) -> Reached {
+    pub(crate) fn run_to(&mut self, point: Point, stimulus: &mut dyn FnMut(usize) -> Stimulus) -> Reached {
         let mut passed = 0;
         let mut at = self.pc();
         loop {
@@ -263,16 +268,15 @@ impl Victim {
     }
 
     /// SIGKILL, at this instruction.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         if !std::mem::replace(&mut self.is_gone, true) {
             // SAFETY: the victim has not been reaped, so the number is its own.
             unsafe { libc::kill(self.pid, libc::SIGKILL) };
-            while self.wait(0).is_some_and(|status| libc::WIFSTOPPED(status)) {}
         }
     }
 
     /// SIGSTOP, at this instruction.
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         // A victim that sleeps is not in the tracer's hands; the signal stops it there.
         if self.ask(libc::PTRACE_DETACH, 0, libc::SIGSTOP as u64) != 0 {
             // SAFETY: the victim has not been reaped, so the number is its own.
@@ -287,5 +291,6 @@ impl Victim {
 impl Drop for Victim {
     fn drop(&mut self) {
         self.kill();
+        while self.wait(0).is_some_and(|status| libc::WIFSTOPPED(status)) {}
     }
 }
