@@ -95,7 +95,7 @@ pub(crate) fn is_dead(pid: u32) -> bool {
 }
 
 /// Blocks for as long as the process lives.
-pub(crate) fn sleep_for_ever() -> ! {
+pub(crate) fn sleep_for_ever() {
     loop {
         std::thread::park();
     }
@@ -117,4 +117,72 @@ pub(crate) fn descriptors() -> Vec<i32> {
     all.retain(|number| std::fs::read_link(format!("/proc/self/fd/{number}")).is_ok());
     all.sort_unstable();
     all
+}
+
+/// What a line of the calling thread's `status` says.
+pub(crate) fn thread_status(field: &str) -> String {
+    let text = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(field)).unwrap();
+    line.trim_start_matches(':').trim().to_owned()
+}
+
+/// SIGKILL to any process.
+pub(crate) fn kill(pid: u32) {
+    let pid = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+}
+
+/// Blocks SIGTERM, SIGUSR1 and SIGCHLD in the calling thread.
+#[allow(unsafe_code, reason = "std has no signal masks")]
+pub(crate) fn block_signals() {
+    let mut set = std::mem::MaybeUninit::uninit();
+    // SAFETY: initialises the set.
+    unsafe { libc::sigemptyset(set.as_mut_ptr()) };
+    for signal in [libc::SIGTERM, libc::SIGUSR1, libc::SIGCHLD] {
+        // SAFETY: the set is initialised.
+        unsafe { libc::sigaddset(set.as_mut_ptr(), signal) };
+    }
+    // SAFETY: the set is initialised, and the old one is not asked for.
+    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, set.as_ptr(), std::ptr::null_mut()) };
+}
+
+static SIGUSR1_SEEN: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+
+extern "C" fn count_signal(_: i32) {
+    SIGUSR1_SEEN.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+}
+
+/// Counts SIGUSR1, which then interrupts system calls (no `SA_RESTART`).
+#[allow(unsafe_code, reason = "std has no signal handlers")]
+pub(crate) fn handle_sigusr1() {
+    // SAFETY: an all-zero sigaction is a valid one.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    action.sa_sigaction = count_signal as extern "C" fn(i32) as usize;
+    // SAFETY: the handler only adds to an atomic.
+    let done = unsafe { libc::sigaction(libc::SIGUSR1, &raw const action, std::ptr::null_mut()) };
+    assert_eq!(done, 0);
+}
+
+pub(crate) fn sigusr1_seen() -> u32 {
+    SIGUSR1_SEEN.load(std::sync::atomic::Ordering::Relaxed)
+}
+
+#[allow(unsafe_code, reason = "std does not give it")]
+pub(crate) fn this_thread() -> u64 {
+    // SAFETY: always succeeds.
+    unsafe { libc::pthread_self() }
+}
+
+/// Sends SIGUSR1 to a thread that is known to live.
+#[allow(unsafe_code, reason = "std can't")]
+pub(crate) fn interrupt_thread(thread: u64) {
+    // SAFETY: the caller's scope keeps the thread alive.
+    unsafe { libc::pthread_kill(thread, libc::SIGUSR1) };
+}
+
+/// Closes a standard stream.
+#[allow(unsafe_code, reason = "nobody owns a standard stream")]
+pub(crate) fn close(number: i32) {
+    // SAFETY: only for the standard streams of a test's own child, which std reaches by number alone.
+    unsafe { libc::close(number) };
 }
