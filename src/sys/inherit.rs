@@ -55,13 +55,15 @@ pub(crate) fn clear_of_stdio(fd: OwnedFd) -> io::Result<OwnedFd> {
     if fd.as_raw_fd() >= FIRST { Ok(fd) } else { Ok(fcntl_dupfd_cloexec(&fd, FIRST)?) }
 }
 
-/// Which of the three standard streams are closed.
-pub(crate) fn closed_stdio() -> impl Iterator<Item = RawFd> {
-    (0..FIRST).filter(|&number| {
+/// Which of the three standard streams a child would find closed, because they are here, or because something else was
+/// opened in their place.
+pub(crate) fn closed_stdio() -> Vec<RawFd> {
+    let is_passed_on = |&number: &RawFd| {
         // SAFETY: the number is not -1, and is used for this one question, which is whether it is open.
         let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
-        fcntl_getfd(borrowed).is_err()
-    })
+        fcntl_getfd(borrowed).is_ok_and(|flags| !flags.contains(FdFlags::CLOEXEC))
+    };
+    (0..FIRST).filter(|number| !is_passed_on(number)).collect()
 }
 
 /// Removes a variable from the environment, but only while nobody else can be reading it: from a process with a single

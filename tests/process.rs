@@ -1,0 +1,517 @@
+//! Processes that do what they are asked: cases 1 to 28 of a child's life that ends well.
+
+mod kit;
+
+use std::io::Write;
+#[cfg(feature = "tokio")]
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aioprocessing::{AioProcess, JoinError, Stdio, active_children, current_process, parent_process};
+use kit::{LONG, Watchdog, each_face, sleep_for_ever, until};
+
+aioprocessing::test_support!();
+
+fn nothing() {}
+
+fn add(a: u64, b: u64) -> u64 {
+    a + b
+}
+
+#[test]
+fn case_01_spawn_join_exit0() {
+    each_face("case 1", |face| {
+        let child = AioProcess::spawn(add, (20, 22)).unwrap();
+        assert_eq!(face.join(&child).unwrap(), 42);
+        assert_eq!(child.exit_code(), Some(0));
+        assert!(!child.is_alive());
+        assert!(active_children().iter().all(|other| other.pid() != child.pid()));
+    });
+}
+
+#[test]
+fn case_04_args_reach_the_child_unchanged() {
+    type Nested = Vec<(Option<String>, [i16; 3], std::collections::BTreeMap<char, f64>)>;
+    fn echo(text: String, list: Vec<u8>, nested: Nested) -> (String, Vec<u8>, Nested) {
+        (text, list, nested)
+    }
+    each_face("case 4", |face| {
+        let args = (
+            "grüße\0".to_owned(),
+            vec![0, 255, 7],
+            vec![
+                (None, [-1, 0, 1], [('ä', 0.5), ('b', f64::MAX)].into()),
+                (Some(String::new()), [0; 3], [].into()),
+            ],
+        );
+        let child = AioProcess::spawn(echo, args.clone()).unwrap();
+        assert_eq!(face.join(&child).unwrap(), args);
+    });
+}
+
+#[test]
+fn functions_of_0_to_12_arguments_and_closures_that_capture_nothing() {
+    fn twelve(a: u8, b: u8, c: u8, d: u8, e: u8, f: u8, g: u8, h: u8, i: u8, j: u8, k: u8, l: u8) -> Vec<u8> {
+        vec![a, b, c, d, e, f, g, h, i, j, k, l]
+    }
+    fn generic<T: std::ops::Mul<Output = T> + Copy>(x: T) -> T {
+        x * x
+    }
+    let _watchdog = Watchdog::new("functions");
+    AioProcess::spawn(nothing, ()).unwrap().join().unwrap();
+    assert_eq!(AioProcess::spawn(|| "text".to_owned(), ()).unwrap().join().unwrap(), "text");
+    assert_eq!(AioProcess::spawn(|x: i32| -x, (5,)).unwrap().join().unwrap(), -5);
+    assert_eq!(
+        AioProcess::spawn(|x: i32| x - 1, (5,)).unwrap().join().unwrap(),
+        4,
+        "another closure of the same shape"
+    );
+    assert_eq!(AioProcess::spawn(generic::<u32>, (5,)).unwrap().join().unwrap(), 25);
+    assert_eq!(AioProcess::spawn(generic::<f64>, (0.5,)).unwrap().join().unwrap(), 0.25);
+    let child = AioProcess::spawn(twelve, (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)).unwrap();
+    assert_eq!(child.join().unwrap(), (1..=12).collect::<Vec<u8>>());
+}
+
+#[test]
+fn values_of_any_size_travel_both_ways() {
+    fn bytes(n: usize) -> Vec<u8> {
+        (0..n).map(|i| (i % 251) as u8).collect()
+    }
+    fn check(all: Vec<u8>) -> Vec<u8> {
+        assert!(all.iter().enumerate().all(|(i, &byte)| byte == (i % 251) as u8));
+        all
+    }
+    each_face("sizes", |face| {
+        for size in [0, 1, 65_500, 65_533, 65_536, 65_600, 1 << 18] {
+            let child = AioProcess::spawn(check, (bytes(size),)).unwrap();
+            assert!(face.join(&child).unwrap() == bytes(size), "{size} bytes");
+        }
+        // 100 MB in, and as much out: neither side may wait for the other.
+        let text = "0123456789".repeat(10_000_000);
+        let child = AioProcess::spawn(|text: String| text, (text.clone(),)).unwrap();
+        until("the child's end", || !child.is_alive());
+        assert!(face.join(&child).unwrap() == text);
+    });
+}
+
+#[test]
+fn case_05_join_zero_returns_at_once_while_running() {
+    let _watchdog = Watchdog::new("case 5");
+    let child = AioProcess::builder().kill_on_drop(true).spawn(sleep_for_ever, ()).unwrap();
+    assert!(child.try_join().unwrap_err().is_timeout());
+    assert!(child.join_timeout(Duration::ZERO).unwrap_err().is_timeout());
+    assert!(child.is_alive());
+    assert_eq!(child.exit_code(), None);
+    let process = active_children().into_iter().find(|other| other.pid() == child.pid()).unwrap();
+    assert!(process.try_wait().unwrap_err().is_timeout());
+    assert!(process.wait_timeout(Duration::ZERO).unwrap_err().is_timeout());
+}
+
+#[test]
+fn case_06_join_with_timeout_then_join() {
+    fn echo_a_line() -> String {
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line).unwrap();
+        line
+    }
+    each_face("case 6", |face| {
+        let child = AioProcess::builder().stdin(Stdio::piped()).spawn(echo_a_line, ()).unwrap();
+        let mut stdin = child.take_stdin().unwrap();
+        let begun = Instant::now();
+        let wait = Duration::from_millis(30);
+        assert!(matches!(child.join_timeout(wait), Err(JoinError::Timeout)));
+        assert!(begun.elapsed() >= wait);
+        writeln!(stdin, "go").unwrap();
+        assert_eq!(face.join(&child).unwrap(), "go\n");
+    });
+}
+
+#[test]
+fn case_07_join_again_and_from_several_at_once() {
+    fn told() -> Vec<u64> {
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line).unwrap();
+        vec![line.trim().parse().unwrap(); 3]
+    }
+    let _watchdog = Watchdog::new("case 7");
+    let child = AioProcess::builder().stdin(Stdio::piped()).spawn(told, ()).unwrap();
+    let mut stdin = child.take_stdin().unwrap();
+    std::thread::scope(|scope| {
+        let joins: Vec<_> = (0..4).map(|_| scope.spawn(|| child.join().unwrap())).collect();
+        writeln!(stdin, "9").unwrap();
+        for join in joins {
+            assert_eq!(join.join().unwrap(), [9, 9, 9]);
+        }
+    });
+    assert_eq!(child.join().unwrap(), [9, 9, 9]);
+    assert_eq!(child.try_join().unwrap(), [9, 9, 9]);
+}
+
+#[cfg(feature = "tokio")]
+#[test]
+fn case_07_join_from_several_tasks_and_two_runtimes() {
+    let watchdog = Watchdog::new("case 7, tasks");
+    let read = || std::io::read_to_string(std::io::stdin()).unwrap();
+    let child = AioProcess::builder().stdin(Stdio::piped()).spawn(read, ()).unwrap();
+    let mut stdin = child.take_stdin().unwrap();
+    let child = Arc::new(child);
+    let (ready, all_wait) = std::sync::mpsc::channel();
+    let several = |runtime: tokio::runtime::Runtime| {
+        let (child, ready) = (child.clone(), ready.clone());
+        std::thread::spawn(move || {
+            runtime.block_on(async {
+                let wait = |_| {
+                    let child = child.clone();
+                    tokio::spawn(async move { child.coro_join().await.unwrap() })
+                };
+                let tasks: Vec<_> = (0..8).map(wait).collect();
+                tokio::task::yield_now().await;
+                ready.send(()).unwrap();
+                for task in tasks {
+                    assert_eq!(task.await.unwrap(), "over");
+                }
+            });
+        })
+    };
+    let threads = [
+        several(kit::runtime()),
+        several(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()),
+    ];
+    all_wait.recv().unwrap();
+    all_wait.recv().unwrap();
+    watchdog.step("all tasks wait");
+    stdin.write_all(b"over").unwrap();
+    drop(stdin);
+    threads.map(|thread| thread.join().unwrap());
+    assert_eq!(kit::runtime().block_on(child.coro_join()).unwrap(), "over", "in a third runtime");
+}
+
+#[cfg(feature = "tokio")]
+#[test]
+fn case_25_coro_join_is_cancel_safe() {
+    let _watchdog = Watchdog::new("case 25");
+    let read = || std::io::read_to_string(std::io::stdin()).unwrap();
+    let child = AioProcess::builder().stdin(Stdio::piped()).spawn(read, ()).unwrap();
+    let mut stdin = child.take_stdin().unwrap();
+    kit::runtime().block_on(async {
+        for _ in 0..1000 {
+            let mut join = std::pin::pin!(child.coro_join());
+            assert!(futures_poll(join.as_mut()).is_pending());
+        }
+        let late = tokio::time::timeout(Duration::from_millis(20), child.coro_join()).await;
+        assert!(late.is_err());
+        stdin.write_all(b"kept").unwrap();
+        drop(stdin);
+        assert_eq!(child.coro_join().await.unwrap(), "kept");
+    });
+}
+
+#[cfg(feature = "tokio")]
+fn futures_poll<F: Future>(future: std::pin::Pin<&mut F>) -> std::task::Poll<F::Output> {
+    future.poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
+}
+
+/// Not ready while the child lives, ready after its death even if a grandchild lives (P18).
+#[test]
+fn case_12_p18_the_sentinel_tells_of_the_child_alone() {
+    fn leave_a_grandchild() -> u32 {
+        let grandchild = AioProcess::spawn(sleep_for_ever, ()).unwrap();
+        grandchild.pid()
+    }
+    each_face("case 12", |face| {
+        let child = AioProcess::builder()
+            .stdin(Stdio::piped())
+            .spawn(
+                || {
+                    std::io::stdin().read_line(&mut String::new()).unwrap();
+                    leave_a_grandchild()
+                },
+                (),
+            )
+            .unwrap();
+        assert!(!is_ready(child.sentinel(), Duration::ZERO));
+        writeln!(child.take_stdin().unwrap()).unwrap();
+        let grandchild = face.join(&child).unwrap();
+        assert!(is_ready(child.sentinel(), Duration::ZERO));
+        assert!(!kit::is_dead(grandchild), "the grandchild lives on");
+        kit::kill(grandchild);
+    });
+}
+
+fn is_ready(fd: std::os::fd::BorrowedFd<'_>, wait: Duration) -> bool {
+    use rustix::event::{PollFd, PollFlags, poll};
+    let wait = rustix::time::Timespec { tv_sec: wait.as_secs() as i64, tv_nsec: wait.subsec_nanos().into() };
+    poll(&mut [PollFd::from_borrowed_fd(fd, PollFlags::IN)], Some(&wait)).unwrap() == 1
+}
+
+#[test]
+fn case_13_active_children_lists_the_living_and_reaps() {
+    let _watchdog = Watchdog::new("case 13");
+    let alive = AioProcess::builder().name("alive").kill_on_drop(true).spawn(sleep_for_ever, ()).unwrap();
+    let dead = AioProcess::builder().name("dead").spawn(nothing, ()).unwrap();
+    assert!(is_ready(dead.sentinel(), LONG));
+    let pids: Vec<_> = active_children().iter().map(aioprocessing::Process::pid).collect();
+    assert!(pids.contains(&alive.pid()));
+    assert!(!pids.contains(&dead.pid()));
+    assert!(!std::path::Path::new(&format!("/proc/{}", dead.pid())).exists(), "no zombie is left");
+    dead.join().unwrap();
+
+    let process = active_children().into_iter().find(|other| other.pid() == alive.pid()).unwrap();
+    assert_eq!((process.name(), process.is_alive(), process.exit_code()), ("alive", true, None));
+    process.terminate().unwrap();
+    assert_eq!(process.wait(), Ok(Some(-15)));
+    assert_eq!(process.try_wait(), Ok(Some(-15)));
+    assert_eq!(process.wait_timeout(Duration::ZERO), Ok(Some(-15)));
+    #[cfg(feature = "tokio")]
+    assert_eq!(kit::runtime().block_on(process.coro_wait()), Ok(Some(-15)));
+    assert!(alive.join().unwrap_err().is_signaled());
+}
+
+#[test]
+fn a_child_without_a_handle_is_reaped_by_the_next_call() {
+    let _watchdog = Watchdog::new("orphans");
+    let child = AioProcess::spawn(nothing, ()).unwrap();
+    let pid = child.pid();
+    let pidfd = child.sentinel().try_clone_to_owned().unwrap();
+    drop(child);
+    assert!(is_ready(std::os::fd::AsFd::as_fd(&pidfd), LONG));
+    AioProcess::spawn(nothing, ()).unwrap().join().unwrap();
+    assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists(), "no zombie is left");
+}
+
+#[test]
+fn case_14_parent_process_and_names() {
+    type Seen = (Option<(u32, String, bool)>, u32, String);
+    fn look() -> Seen {
+        let parent = parent_process().map(|it| (it.pid(), it.name().to_owned(), it.is_alive()));
+        (parent, current_process().pid(), current_process().name().to_owned())
+    }
+    fn both() -> (Seen, Seen) {
+        (look(), AioProcess::spawn(look, ()).unwrap().join().unwrap())
+    }
+    let _watchdog = Watchdog::new("case 14");
+    assert!(parent_process().is_none());
+    assert_eq!((current_process().pid(), current_process().name()), (std::process::id(), "MainProcess"));
+    assert!(current_process().is_alive());
+    assert_eq!(current_process().wait(), Err(aioprocessing::ProcessWaitError::Itself));
+
+    let child = AioProcess::spawn(both, ()).unwrap();
+    let (seen, below) = child.join().unwrap();
+    assert_eq!(seen.0, Some((std::process::id(), "MainProcess".to_owned(), true)));
+    assert_eq!((seen.1, seen.2.as_str()), (child.pid(), child.name()));
+    assert!(child.name().starts_with("Process-"));
+    assert_eq!(below.0, Some((child.pid(), child.name().to_owned(), true)));
+    assert_eq!(below.2, format!("{}:1", child.name()));
+}
+
+#[test]
+fn case_20_a_hundred_children_at_once() {
+    each_face("case 20", |face| {
+        let children: Vec<_> = (0..100_u64).map(|i| AioProcess::spawn(add, (i, 1)).unwrap()).collect();
+        for (i, child) in children.iter().enumerate() {
+            assert_eq!(face.join(child).unwrap(), i as u64 + 1);
+            assert_eq!(child.exit_code(), Some(0));
+        }
+        let children: Vec<_> = (0..100).map(|_| AioProcess::spawn(sleep_for_ever, ()).unwrap()).collect();
+        children.iter().for_each(|child| child.terminate().unwrap());
+        for child in &children {
+            assert!(matches!(face.join(child), Err(JoinError::Signaled { signal: 15, .. })));
+        }
+    });
+}
+
+#[test]
+fn case_21_descriptors_in_a_child_do_not_grow_with_its_siblings() {
+    fn count() -> Vec<i32> {
+        kit::descriptors()
+    }
+    each_face("case 21", |face| {
+        let spawn = || {
+            AioProcess::builder()
+                .kill_on_drop(true)
+                .daemon(true)
+                .stdin(Stdio::piped())
+                .spawn(sleep_for_ever, ())
+        };
+        let first = face.join(&AioProcess::spawn(count, ()).unwrap()).unwrap();
+        let _siblings: Vec<_> = (0..20).map(|_| spawn().unwrap()).collect();
+        let last = face.join(&AioProcess::spawn(count, ()).unwrap()).unwrap();
+        assert_eq!(last.len(), first.len(), "{first:?} and then {last:?}");
+    });
+}
+
+#[test]
+fn descriptors_of_the_parent_do_not_leak_into_other_programs() {
+    let _watchdog = Watchdog::new("leaks into programs");
+    let _children: Vec<_> = (0..8)
+        .map(|_| {
+            let builder = AioProcess::builder().kill_on_drop(true).daemon(true).stdout(Stdio::piped());
+            builder.spawn(sleep_for_ever, ()).unwrap()
+        })
+        .collect();
+    let is_busy = std::sync::atomic::AtomicBool::new(true);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while is_busy.load(std::sync::atomic::Ordering::Relaxed) {
+                AioProcess::spawn(nothing, ()).unwrap().join().unwrap();
+            }
+        });
+        for _ in 0..50 {
+            let listed = std::process::Command::new("ls").arg("-l").arg("/proc/self/fd").output().unwrap();
+            let listed = String::from_utf8(listed.stdout).unwrap();
+            assert!(!listed.contains("socket:") && !listed.contains("pidfd"), "{listed}");
+        }
+        is_busy.store(false, std::sync::atomic::Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn case_27_blocked_signals_are_unchanged_and_not_inherited() {
+    let _watchdog = Watchdog::new("case 27");
+    std::thread::spawn(|| {
+        kit::block_signals();
+        let before = kit::thread_status("SigBlk");
+        assert_ne!(before, "0000000000000000");
+        let child = AioProcess::spawn(|| kit::status("SigBlk"), ()).unwrap();
+        assert_eq!(kit::thread_status("SigBlk"), before);
+        assert_eq!(child.join().unwrap(), "0000000000000000");
+        assert_eq!(kit::thread_status("SigBlk"), before);
+    })
+    .join()
+    .unwrap();
+}
+
+#[test]
+fn case_28_children_of_children_of_children() {
+    fn tree(depth: u32) -> Vec<u32> {
+        let mut order = vec![depth];
+        if depth > 0 {
+            for _ in 0..2 {
+                order.extend(AioProcess::spawn(tree, (depth - 1,)).unwrap().join().unwrap());
+            }
+        }
+        order
+    }
+    each_face("case 28", |face| {
+        let child = AioProcess::spawn(tree, (2,)).unwrap();
+        assert_eq!(face.join(&child).unwrap(), [2, 1, 0, 0, 1, 0, 0]);
+    });
+}
+
+/// A parent with many busy threads, which hold what locks they like: nothing is forked, so nothing is held in the child.
+#[test]
+fn p7_a_threaded_parent_spawns() {
+    fn busy() -> usize {
+        // Takes the allocator's lock, the environment's and stdout's.
+        println!("{}", std::env::vars().map(|(key, value)| format!("{key}{value}").len()).sum::<usize>());
+        kit::status("Threads").parse().unwrap()
+    }
+    let _watchdog = Watchdog::new("P7");
+    let is_busy = std::sync::atomic::AtomicBool::new(true);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while is_busy.load(std::sync::atomic::Ordering::Relaxed) {
+                    let _held = std::io::stdout().lock();
+                    std::hint::black_box(vec![0_u8; 5000]);
+                }
+            });
+        }
+        for _ in 0..20 {
+            let child = AioProcess::builder().stdout(Stdio::null()).spawn(busy, ()).unwrap();
+            assert_eq!(child.join().unwrap(), 1, "a child has one thread");
+        }
+        is_busy.store(false, std::sync::atomic::Ordering::Relaxed);
+    });
+}
+
+/// What is set is set: in aioprocessing 2.0.1, `daemon` and `name` of the wrapper did nothing.
+#[test]
+fn d14_d15_settings_act_and_there_is_one_kind_of_process() {
+    let _watchdog = Watchdog::new("D14");
+    let builder = AioProcess::builder().name("named").daemon(true).kill_on_drop(true);
+    let child = builder.spawn(sleep_for_ever, ()).unwrap();
+    assert_eq!(child.name(), "named");
+    let listed = active_children().into_iter().find(|other| other.pid() == child.pid()).unwrap();
+    assert_eq!(listed.name(), "named");
+    assert!(format!("{child:?}").contains("named"));
+    assert!(format!("{listed:?}").contains("named"));
+}
+
+#[test]
+fn a_child_finds_the_arguments_and_the_environment_of_its_parent() {
+    let _watchdog = Watchdog::new("arguments");
+    let args = || std::env::args().collect::<Vec<_>>();
+    assert_eq!(AioProcess::spawn(args, ()).unwrap().join().unwrap(), args());
+    let bootstrap = || std::env::vars().any(|(key, _)| key.starts_with("AIOPROCESSING_BOOTSTRAP"));
+    assert!(!AioProcess::spawn(bootstrap, ()).unwrap().join().unwrap(), "its own is taken out");
+}
+
+#[test]
+fn a_panic_inside_of_the_parent_does_not_end_its_child() {
+    let _watchdog = Watchdog::new("unwinding");
+    let child = AioProcess::spawn(add, (1, 1)).unwrap();
+    let child = std::thread::spawn(move || {
+        let _kept = &child;
+        std::panic::resume_unwind(Box::new(child))
+    });
+    let child = child.join().unwrap_err().downcast::<AioProcess<u64>>().unwrap();
+    assert_eq!(child.join().unwrap(), 2);
+}
+
+#[cfg(feature = "tokio")]
+mod asynchronous {
+    use super::{AioProcess, each_face};
+
+    async fn wait_and_add(a: u64, b: u64) -> u64 {
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        let other = tokio::spawn(async move { a });
+        other.await.unwrap() + b
+    }
+
+    #[test]
+    fn async_functions_run_on_a_runtime_of_the_child() {
+        each_face("async functions", |face| {
+            let child = AioProcess::spawn_async(wait_and_add, (1, 2)).unwrap();
+            assert_eq!(face.join(&child).unwrap(), 3);
+            let child = AioProcess::spawn_async(|| async { "closure".to_owned() }, ()).unwrap();
+            assert_eq!(face.join(&child).unwrap(), "closure");
+            let child = AioProcess::builder().name("n").spawn_async(async |x: u8| x + 1, (1,)).unwrap();
+            assert_eq!(face.join(&child).unwrap(), 2);
+        });
+    }
+
+    #[test]
+    fn an_async_child_can_have_children_of_its_own() {
+        async fn grandparent() -> u64 {
+            AioProcess::spawn_async(wait_and_add, (3, 4)).unwrap().coro_join().await.unwrap()
+        }
+        each_face("async grandchildren", |face| {
+            assert_eq!(face.join(&AioProcess::spawn_async(grandparent, ()).unwrap()).unwrap(), 7);
+        });
+    }
+
+    #[test]
+    fn a_child_does_not_wait_for_what_blocks_in_its_runtime() {
+        async fn leave_a_blocking_task() -> u8 {
+            tokio::task::spawn_blocking(crate::sleep_for_ever);
+            5
+        }
+        each_face("blocking tasks", |face| {
+            assert_eq!(face.join(&AioProcess::spawn_async(leave_a_blocking_task, ()).unwrap()).unwrap(), 5);
+        });
+    }
+
+    #[test]
+    fn futures_of_processes_are_send() {
+        fn is_send<T: Send>(_: &T) {}
+        fn is_shared<T: Send + Sync + 'static>(_: &T) {}
+        // A type of return value that is itself bound to its thread.
+        let child = AioProcess::spawn(|| std::cell::Cell::new(3_u8), ()).unwrap();
+        is_send(&child.coro_join());
+        is_shared(&child);
+        is_shared(&aioprocessing::current_process());
+        is_send(&aioprocessing::current_process().coro_wait());
+        assert_eq!(child.join().unwrap().get(), 3);
+    }
+}
