@@ -182,7 +182,7 @@ fn case_07_join_from_several_tasks_and_two_runtimes() {
     watchdog.step("all tasks wait");
     stdin.write_all(b"over").unwrap();
     drop(stdin);
-    threads.map(|thread| thread.join().unwrap());
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
     assert_eq!(kit::runtime().block_on(child.coro_join()).unwrap(), "over", "in a third runtime");
 }
 

@@ -4,7 +4,7 @@ use std::num::NonZero;
 use std::sync::{Arc, OnceLock};
 
 use super::message::{Relative, Role};
-use super::process::{Process, Stranger};
+use super::erased::{Process, Stranger};
 use super::registry;
 
 /// What this process knows of itself.

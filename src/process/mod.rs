@@ -10,7 +10,7 @@ mod init;
 mod launch;
 mod message;
 mod outcome;
-mod process;
+mod erased;
 mod registry;
 #[cfg(feature = "tokio")]
 mod runtime;
@@ -27,5 +27,5 @@ pub use init::init;
 #[doc(hidden)]
 pub use init::init_before_main;
 pub use launch::set_executable;
-pub use process::Process;
+pub use erased::Process;
 pub use stdio::Stdio;
