@@ -1,4 +1,5 @@
 //! What must not compile, and what must beside it.
+#![cfg(feature = "tokio")]
 
 #[test]
 fn only_functions_without_captures_can_be_spawned() {

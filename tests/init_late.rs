@@ -56,7 +56,10 @@ fn die_before_the_child_begins(is_daemon: bool) {
 }
 
 fn output_of_the_orphan(is_daemon: bool) -> String {
-    let parent = AioProcess::builder().stdout(Stdio::piped()).spawn(die_before_the_child_begins, (is_daemon,)).unwrap();
+    let parent = AioProcess::builder()
+        .stdout(Stdio::piped())
+        .spawn(die_before_the_child_begins, (is_daemon,))
+        .unwrap();
     let mut text = String::new();
     // Ends when the orphan does.
     parent.take_stdout().unwrap().read_to_string(&mut text).unwrap();
@@ -76,7 +79,8 @@ fn a_parent_killed_before_its_other_child_begins() {
 
 fn a_child_that_dies_before_its_handshake() {
     for &face in kit::Face::ALL {
-        let waiting = |how| AioProcess::builder().env(WAIT, how).stderr(Stdio::null()).spawn(|| (), ()).unwrap();
+        let waiting =
+            |how| AioProcess::builder().env(WAIT, how).stderr(Stdio::null()).spawn(|| (), ()).unwrap();
         let child = waiting("for ever");
         assert!(child.try_join().unwrap_err().is_timeout());
         child.kill().unwrap();

@@ -26,7 +26,9 @@ fn run(role: &str) -> Output {
 
 fn case_26_init_is_missing() {
     let watchdog = kit::Watchdog::new("case 26");
-    for (role, expected) in [("never", "SPAWN"), ("not in children", "JOIN JOIN JOIN"), ("too late", "SPAWN fine")] {
+    for (role, expected) in
+        [("never", "SPAWN"), ("not in children", "JOIN JOIN JOIN"), ("too late", "SPAWN fine")]
+    {
         watchdog.step(role);
         let output = run(role);
         let text = String::from_utf8(output.stdout).unwrap();
@@ -76,6 +78,7 @@ fn too_late() {
         println!("SPAWN");
     }
     aioprocessing::init();
-    let child = AioProcess::builder().stdout(aioprocessing::Stdio::null()).spawn(|| "fine".to_owned(), ()).unwrap();
+    let child =
+        AioProcess::builder().stdout(aioprocessing::Stdio::null()).spawn(|| "fine".to_owned(), ()).unwrap();
     println!("{}", child.join().unwrap());
 }

@@ -22,11 +22,14 @@ struct Left {
 
 impl Left {
     fn now() -> Self {
-        let name = |number| std::fs::read_link(format!("/proc/self/fd/{number}")).unwrap().display().to_string();
+        let name =
+            |number| std::fs::read_link(format!("/proc/self/fd/{number}")).unwrap().display().to_string();
         let mut descriptors: Vec<_> = kit::descriptors().into_iter().map(name).collect();
         descriptors.sort();
         let tasks = std::fs::read_dir("/proc/self/task").unwrap();
-        let children = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
+        let children = |task: std::fs::DirEntry| {
+            std::fs::read_to_string(task.path().join("children")).unwrap_or_default()
+        };
         Self {
             descriptors,
             threads: kit::status("Threads"),

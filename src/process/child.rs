@@ -47,6 +47,10 @@ pub(super) fn attend(socket: OwnedFd) -> ! {
 
 /// What the parent asks for.
 struct Job {
+    #[cfg_attr(
+        not(feature = "tokio"),
+        allow(dead_code, reason = "names the thread that a runtime asks for")
+    )]
     name: String,
     entry: &'static Entry<Ran>,
     args: Frame,

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::fs::File;
 use std::io::{Read, Seek, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use serde::de::Error as _;
@@ -15,8 +15,13 @@ use super::{Codec, DecodeError, EncodeError, Packed, Postcard, frame, pack, pack
 use crate::sys::socket;
 
 /// Moves a file.
-#[derive(Debug)]
 struct Moved(Cell<Option<OwnedFd>>);
+
+impl std::fmt::Debug for Moved {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Moved")
+    }
+}
 
 impl Serialize for Moved {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
@@ -67,15 +72,12 @@ fn moved(text: &str) -> Moved {
     Moved(Cell::new(Some(file(text))))
 }
 
-fn is_open(number: i32) -> bool {
-    std::fs::read_link(format!("/proc/self/fd/{number}")).is_ok()
-}
-
 #[test]
 fn descriptors_travel_beside_their_value() {
     let packed = pack::<Postcard, _>(&(moved("one"), 7_u8, vec![moved("two")])).unwrap();
     assert_eq!(packed.descriptors.len(), 2);
-    let (one, seven, mut more): (Moved, u8, Vec<Moved>) = unpack::<Postcard, _>(&packed.bytes, packed.descriptors).unwrap();
+    let (one, seven, mut more): (Moved, u8, Vec<Moved>) =
+        unpack::<Postcard, _>(&packed.bytes, packed.descriptors).unwrap();
     assert_eq!((text(one.0.take().unwrap()), seven), ("one".to_owned(), 7));
     assert_eq!(text(more.remove(0).0.take().unwrap()), "two");
 }
@@ -152,10 +154,6 @@ fn numbers_that_fit_nothing_are_errors() {
 
 #[test]
 fn descriptors_that_nobody_claims_are_closed() {
-    let left = file("");
-    let number = left.as_raw_fd();
-    unpack::<Postcard, ()>(&[], vec![left]).unwrap();
-    assert!(!is_open(number) || std::fs::read_link(format!("/proc/self/fd/{number}")).is_ok());
     let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
     unpack::<Postcard, ()>(&[], vec![theirs.into()]).unwrap();
     assert_eq!((&ours).read(&mut [0]).unwrap(), 0, "the other end is closed");
@@ -225,18 +223,17 @@ fn frames_of_any_size_and_count() {
     }
 }
 
+/// A machine may be set to buffers as small as that. What is too long for them takes the longer way.
 #[test]
-fn many_frames_lie_ready() {
+fn a_greeting_and_a_long_frame_lie_ready_in_the_smallest_buffer() {
     let (ours, theirs) = socket::pair().unwrap();
-    for i in 0..6_u8 {
-        // The socket is full at the fourth; the others take the longer way.
-        frame::send(&ours, i, &vec![i; 60_000], &[]).unwrap();
-    }
+    rustix::net::sockopt::set_socket_send_buffer_size(&ours, 1).unwrap();
+    frame::send(&ours, 1, &[], &[]).unwrap();
+    frame::send(&ours, 2, &[7; 60_000], &[]).unwrap();
     drop(ours);
-    for i in 0..6_u8 {
-        let frame = frame::receive(&theirs).unwrap().unwrap();
-        assert!(frame.kind == i && frame.bytes == vec![i; 60_000]);
-    }
+    assert_eq!(frame::receive(&theirs).unwrap().unwrap().kind, 1);
+    assert_eq!(frame::receive(&theirs).unwrap().unwrap().bytes, [7; 60_000]);
+    assert!(frame::receive(&theirs).unwrap().is_none());
 }
 
 #[test]
