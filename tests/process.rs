@@ -182,7 +182,7 @@ fn case_07_join_from_several_tasks_and_two_runtimes() {
     watchdog.step("all tasks wait");
     stdin.write_all(b"over").unwrap();
     drop(stdin);
-    threads.map(|thread| thread.join().unwrap());
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
     assert_eq!(kit::runtime().block_on(child.coro_join()).unwrap(), "over", "in a third runtime");
 }
 
@@ -267,16 +267,46 @@ fn case_13_active_children_lists_the_living_and_reaps() {
     assert!(alive.join().unwrap_err().is_signaled());
 }
 
-#[test]
-fn a_child_without_a_handle_is_reaped_by_the_next_call() {
-    let _watchdog = Watchdog::new("orphans");
-    let child = AioProcess::spawn(nothing, ()).unwrap();
-    let pid = child.pid();
+/// A child that ended after its handle had gone, and is a zombie.
+fn zombie() -> std::path::PathBuf {
+    let child =
+        AioProcess::builder().stdin(Stdio::piped()).spawn(|| std::io::stdin().lines().count(), ()).unwrap();
+    let path = format!("/proc/{}", child.pid()).into();
     let pidfd = child.sentinel().try_clone_to_owned().unwrap();
+    // Its input ends with its handle, and so does it.
     drop(child);
     assert!(is_ready(std::os::fd::AsFd::as_fd(&pidfd), LONG));
-    AioProcess::spawn(nothing, ()).unwrap().join().unwrap();
-    assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists(), "no zombie is left");
+    path
+}
+
+/// In a process of its own: every other test reaps, too.
+#[test]
+fn a_child_without_a_handle_is_reaped_by_the_next_spawn_or_drop() {
+    fn reap_by_spawn() -> (bool, bool) {
+        let path = zombie();
+        let before = path.exists();
+        let _kept = AioProcess::spawn(nothing, ()).unwrap();
+        (before, path.exists())
+    }
+    fn reap_by_drop() -> (bool, bool) {
+        let kept = AioProcess::spawn(nothing, ()).unwrap();
+        let path = zombie();
+        let before = path.exists();
+        drop(kept);
+        (before, path.exists())
+    }
+    let _watchdog = Watchdog::new("orphans");
+    assert_eq!(AioProcess::spawn(reap_by_spawn, ()).unwrap().join().unwrap(), (true, false));
+    assert_eq!(AioProcess::spawn(reap_by_drop, ()).unwrap().join().unwrap(), (true, false));
+}
+
+/// Whatever ends the test ends its threads.
+struct Until<'a>(&'a std::sync::atomic::AtomicBool);
+
+impl Drop for Until<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, std::sync::atomic::Ordering::Relaxed);
+    }
 }
 
 #[test]
@@ -356,12 +386,12 @@ fn descriptors_of_the_parent_do_not_leak_into_other_programs() {
                 AioProcess::spawn(nothing, ()).unwrap().join().unwrap();
             }
         });
+        let _over = Until(&is_busy);
         for _ in 0..50 {
             let listed = std::process::Command::new("ls").arg("-l").arg("/proc/self/fd").output().unwrap();
             let listed = String::from_utf8(listed.stdout).unwrap();
             assert!(!listed.contains("socket:") && !listed.contains("pidfd"), "{listed}");
         }
-        is_busy.store(false, std::sync::atomic::Ordering::Relaxed);
     });
 }
 
@@ -417,11 +447,11 @@ fn p7_a_threaded_parent_spawns() {
                 }
             });
         }
+        let _over = Until(&is_busy);
         for _ in 0..20 {
             let child = AioProcess::builder().stdout(Stdio::null()).spawn(busy, ()).unwrap();
             assert_eq!(child.join().unwrap(), 1, "a child has one thread");
         }
-        is_busy.store(false, std::sync::atomic::Ordering::Relaxed);
     });
 }
 

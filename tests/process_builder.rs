@@ -113,7 +113,7 @@ fn a_join_closes_an_input_that_nobody_took() {
 fn streams_null_and_given() {
     fn copy() -> String {
         let text = std::io::read_to_string(std::io::stdin()).unwrap();
-        print!("out:{text}");
+        println!("out:{text}");
         eprint!("err:{text}");
         text
     }
@@ -128,7 +128,7 @@ fn streams_null_and_given() {
         let mut text = String::new();
         output.rewind().unwrap();
         output.read_to_string(&mut text).unwrap();
-        assert_eq!(text, "out:givenerr:given");
+        assert_eq!(text, "out:given\nerr:given");
 
         let builder = AioProcess::builder().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let child = builder.spawn(copy, ()).unwrap();

@@ -3,8 +3,8 @@
 use std::num::NonZero;
 use std::sync::{Arc, OnceLock};
 
+use super::erased::{Process, Stranger};
 use super::message::{Relative, Role};
-use super::process::{Process, Stranger};
 use super::registry;
 
 /// What this process knows of itself.

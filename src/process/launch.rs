@@ -24,6 +24,7 @@ use super::registry::{self, Child};
 use super::stdio::Stream;
 use super::{family, init};
 use crate::EncodeError;
+use crate::planted::planted;
 use crate::sys::inherit::{clear_of_stdio, closed_stdio, mark};
 use crate::sys::spawn::{self, Plan};
 use crate::sys::{pidfd, socket};
@@ -75,7 +76,7 @@ pub(super) fn launch(
     if !init::may_have_children() {
         return Err(SpawnError::NotInitialised);
     }
-    registry::reap_orphans();
+    planted!("a-spawn-reaps-nothing", registry::reap_orphans(), ());
     start(builder, &call()?)
 }
 

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 
 use super::error::{JoinError, SignalError};
 use super::outcome::Outcome;
+use crate::planted::planted;
 use crate::sys::Source;
 use crate::sys::pidfd::{self, Ending};
 use crate::wait::{Ready, Waiter};
@@ -87,7 +88,7 @@ impl Child {
         if state.ending.is_none() {
             // The only errors are of descriptors that are none.
             let ending = pidfd::reap(&self.pidfd).unwrap_or(Some(Ending::Elsewhere))?;
-            state.ending = Some(ending);
+            planted!("an-ending-is-forgotten", state.ending = Some(ending), ());
             state.leash = None;
             drop(state);
             CHILDREN.lock().remove(&self.serial);
@@ -136,7 +137,8 @@ impl Child {
         self.is_orphan.store(true, Ordering::Relaxed);
         let socket = self.state.lock().socket.take();
         drop(socket);
-        reap_orphans();
+        planted!("the-leash-is-the-handles", (), self.state.lock().leash = None);
+        planted!("a-dropped-handle-reaps-nothing", reap_orphans(), ());
     }
 }
 

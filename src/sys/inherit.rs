@@ -12,6 +12,8 @@ use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_getfd, fcntl_setfd};
 use rustix::process::getppid;
 use rustix::time::Timespec;
 
+use crate::planted::planted;
+
 /// The first number that is not one of the three standard streams.
 const FIRST: RawFd = 3;
 
@@ -35,7 +37,7 @@ pub(crate) fn take(number: RawFd, inode: u64, parent: u32) -> Option<OwnedFd> {
     let is_inherited = !fcntl_getfd(borrowed).ok()?.contains(FdFlags::CLOEXEC);
     // A parent that has died is nobody's parent any more, and its end of the socket is closed.
     let is_ours = getppid().is_some_and(|pid| pid.as_raw_nonzero().get().cast_unsigned() == parent)
-        || has_hung_up(borrowed);
+        || planted!("an-orphan-is-no-child", has_hung_up(borrowed), false);
     if !is_the_socket || !is_inherited || !is_ours {
         return None;
     }
@@ -63,7 +65,11 @@ pub(crate) fn closed_stdio() -> Vec<RawFd> {
         let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
         fcntl_getfd(borrowed).is_ok_and(|flags| !flags.contains(FdFlags::CLOEXEC))
     };
-    (0..FIRST).filter(|number| !is_passed_on(number)).collect()
+    planted!(
+        "closed-streams-stay-closed",
+        (0..FIRST).filter(|number| !is_passed_on(number)).collect(),
+        Vec::new()
+    )
 }
 
 /// Removes a variable from the environment, but only while nobody else can be reading it: from a process with a single

@@ -5,6 +5,8 @@ pub(crate) mod frame;
 pub(crate) mod handle;
 mod luggage;
 mod pack;
+#[cfg(test)]
+mod tests;
 
 pub use codec::{Codec, DecodeError, EncodeError, Postcard};
 #[allow(unused_imports, reason = "handles of shared objects come with `sync` and `queue`")]
