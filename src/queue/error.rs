@@ -10,7 +10,10 @@ pub(super) enum Failure {
     /// No room: now, or until the time was over.
     NoRoom,
     Encode(EncodeError),
-    TooLarge { length: usize, limit: u64 },
+    TooLarge {
+        length: usize,
+        limit: u64,
+    },
     Corrupt,
     Io(io::Error),
     Forked,
@@ -33,7 +36,10 @@ pub(super) enum Nothing {
     Closed,
     /// No item: now, or until the time was over.
     NoItem,
-    Decode { bytes: Vec<u8>, source: DecodeError },
+    Decode {
+        bytes: Vec<u8>,
+        source: DecodeError,
+    },
     Corrupt,
     Forked,
 }

@@ -92,8 +92,7 @@ where
     pub async fn coro_get(&self) -> Result<T, GetError> {
         self.own()?;
         let mut bytes = buffer::<T>();
-        let taken =
-            never(suspended(self.queue.get(&mut Suspend::new(), &mut bytes, Patience::Waits)).await);
+        let taken = never(suspended(self.queue.get(&mut Suspend::new(), &mut bytes, Patience::Waits)).await);
         Ok(unpack_item::<T, C>(taken.map_err(Nothing::from)?, bytes)?)
     }
 }

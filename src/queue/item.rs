@@ -15,7 +15,10 @@ pub(super) enum Parcel<T> {
     /// Its own bytes are the message.
     Bytes(Vec<u8>),
     Text(String),
-    Encoded { item: T, bytes: Vec<u8> },
+    Encoded {
+        item: T,
+        bytes: Vec<u8>,
+    },
 }
 
 /// A vector that is used again by the next item on this thread.
@@ -44,8 +47,7 @@ fn cast<T: 'static, U: 'static>(item: T) -> Result<U, T> {
     {
         return Ok(same);
     }
-    item.ok_or_else(|| unreachable!("it is taken out as the type that it is, or not at all"))
-        .and_then(Err)
+    item.ok_or_else(|| unreachable!("it is taken out as the type that it is, or not at all")).and_then(Err)
 }
 
 /// Whether items of this type are their own bytes.

@@ -102,9 +102,8 @@ where
     #[cfg(feature = "tokio")]
     pub async fn coro_put(&self, item: T) -> Result<(), PutError<T>> {
         let parcel = self.parcel(item).map_err(|(failure, item)| PutError::new(failure, item))?;
-        let done = never(
-            suspended(self.queue.put(&mut Suspend::new(), parcel.message(), Patience::Waits)).await,
-        );
+        let done =
+            never(suspended(self.queue.put(&mut Suspend::new(), parcel.message(), Patience::Waits)).await);
         self.settle(done, parcel).map_err(|(failure, item)| PutError::new(failure, item))
     }
 }

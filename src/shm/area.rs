@@ -100,6 +100,9 @@ impl Area {
 
 impl std::fmt::Debug for Area {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Area").field("start", &self.start).field("length", &self.length).finish_non_exhaustive()
+        f.debug_struct("Area")
+            .field("start", &self.start)
+            .field("length", &self.length)
+            .finish_non_exhaustive()
     }
 }

@@ -109,7 +109,8 @@ impl Blocks {
                 let Ok(entry) = self.entry(block) else { return Ok(None) };
                 let seen = entry.load(Ordering::Relaxed);
                 // Acquire pairs with the Release of `free`: its last owner is done with the block.
-                let take = || entry.compare_exchange(seen, owned(me, None), Ordering::Acquire, Ordering::Relaxed);
+                let take =
+                    || entry.compare_exchange(seen, owned(me, None), Ordering::Acquire, Ordering::Relaxed);
                 if seen <= IDLE && take().is_ok() {
                     hint.store(block + 1, Ordering::Relaxed);
                     return Ok(Some((block, seen == IDLE)));
@@ -161,7 +162,9 @@ impl Blocks {
         };
         if !matches!(outcome, Ok(true)) {
             // Those that had no memory have none, or more than their word says, which does no harm.
-            blocks.iter().for_each(|&block| self.mark_free(block, if holes.contains(&block) { HOLE } else { IDLE }));
+            blocks
+                .iter()
+                .for_each(|&block| self.mark_free(block, if holes.contains(&block) { HOLE } else { IDLE }));
             words.extent_hint.store(RING, Ordering::Relaxed);
             return outcome.map(|_| None);
         }
@@ -179,7 +182,8 @@ impl Blocks {
         if beyond >= wanted {
             return true;
         }
-        let is_free = |&block: &u32| self.entry(block).is_ok_and(|entry| entry.load(Ordering::Relaxed) <= IDLE);
+        let is_free =
+            |&block: &u32| self.entry(block).is_ok_and(|entry| entry.load(Ordering::Relaxed) <= IDLE);
         (RING..known).filter(is_free).take(wanted - beyond).count() == wanted - beyond
     }
 

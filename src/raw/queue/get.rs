@@ -237,7 +237,10 @@ impl Queue {
     }
 
     /// Every record between the ends, for a sweep. Under both locks.
-    pub(super) fn walk(&self, mut visit: impl FnMut(u64, &Facts, usize) -> Result<(), Nonsense>) -> Result<(), Nonsense> {
+    pub(super) fn walk(
+        &self,
+        mut visit: impl FnMut(u64, &Facts, usize) -> Result<(), Nonsense>,
+    ) -> Result<(), Nonsense> {
         let (mut head, tail) = (self.words.head(), self.words.tail());
         while head.number() != tail.number() {
             let found = self.find(head)?;

@@ -35,7 +35,6 @@ mod words;
 use std::sync::Arc;
 
 use blocks::{BLOCK, Blocks, RING, table_length};
-pub(crate) use cursor::Cursor;
 pub(crate) use get::{NotTaken, Taken};
 pub(crate) use put::{Message, Refused};
 pub(crate) use record::Flags;

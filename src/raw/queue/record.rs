@@ -108,9 +108,5 @@ impl Descriptor {
 
 /// How many bytes a record with this payload takes up, descriptor included.
 pub(super) fn size(length: usize) -> u64 {
-    if length <= SMALL || length > INLINE {
-        UNIT
-    } else {
-        UNIT + (length as u64).next_multiple_of(UNIT)
-    }
+    if length <= SMALL || length > INLINE { UNIT } else { UNIT + (length as u64).next_multiple_of(UNIT) }
 }

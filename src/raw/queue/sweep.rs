@@ -77,11 +77,17 @@ impl Queue {
         for end in [self.words.head(), self.words.tail()] {
             *needed.get_mut(usize::try_from(end.position() / BLOCK).ok()?)? = true;
         }
-        let mut need = |block: usize| needed.get_mut(block).map(|needed| *needed = true);
+        let mut need = |block: usize| {
+            if let Some(needed) = needed.get_mut(block) {
+                *needed = true;
+            }
+        };
         self.walk(|at, facts, length| {
             need((at / BLOCK) as usize);
             if facts.flags.has(super::record::Flags::EXTENT) {
-                self.payload_blocks(facts, length)?.into_iter().for_each(|block| drop(need(block as usize)));
+                self.payload_blocks(facts, length)?.into_iter().for_each(|block| {
+                    need(block as usize);
+                });
             }
             Ok(())
         })
