@@ -6,6 +6,8 @@
 mod planted;
 #[cfg(not(aioprocessing_loom))]
 mod process;
+#[cfg(not(aioprocessing_loom))]
+mod queue;
 mod raw;
 mod shm;
 #[cfg(not(aioprocessing_loom))]
@@ -17,6 +19,8 @@ mod wire;
 
 #[cfg(not(aioprocessing_loom))]
 pub use process::*;
+#[cfg(not(aioprocessing_loom))]
+pub use queue::*;
 #[cfg(not(aioprocessing_loom))]
 pub use sync::*;
 #[cfg(not(aioprocessing_loom))]

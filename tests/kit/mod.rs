@@ -1,6 +1,7 @@
 //! What the tests share.
 #![allow(dead_code, unused_macros, reason = "each test program uses a part of it")]
 
+pub(crate) mod queues;
 pub(crate) mod sides;
 
 use std::sync::mpsc::{Sender, channel};
