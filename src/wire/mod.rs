@@ -2,6 +2,7 @@
 
 mod codec;
 pub(crate) mod frame;
+mod guard;
 pub(crate) mod handle;
 mod luggage;
 mod pack;

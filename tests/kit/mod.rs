@@ -195,3 +195,10 @@ pub(crate) fn signal(pid: u32, signal: rustix::process::Signal) {
     let pid = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
     rustix::process::kill_process(pid, signal).unwrap();
 }
+
+/// The system then reaps children by itself.
+#[allow(unsafe_code, reason = "std has no signal dispositions")]
+pub(crate) fn ignore_sigchld() {
+    // SAFETY: ignoring a signal runs no code.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
+}
