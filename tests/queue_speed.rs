@@ -53,7 +53,9 @@ fn builder(on: &[usize]) -> aioprocessing::ProcessBuilder {
 #[test]
 #[ignore = "measures"]
 fn throughput() {
-    for (size, count) in [(8, 3_000_000_u64), (64, 3_000_000), (1024, 2_000_000), (65_536, 100_000), (1 << 20, 10_000)] {
+    for (size, count) in
+        [(8, 3_000_000_u64), (64, 3_000_000), (1024, 2_000_000), (65_536, 100_000), (1 << 20, 10_000)]
+    {
         for bound in [1000, 0] {
             let queue = || if bound == 0 { AioQueue::unbounded() } else { AioQueue::bounded(bound) }.unwrap();
             let consume = |queue: AioQueue<Item>, count: u64| {
@@ -129,7 +131,10 @@ fn round_trips() {
         let other = builder(&[cpus[0]]).spawn(echo, (asks.clone(), replies.clone())).unwrap();
         builder(&[cpus[1]]).spawn(ask, (asks, replies, count)).unwrap().join().unwrap();
         other.join().unwrap();
-        println!("round trip, blocking, {name}: {:.2} µs", begun.elapsed().as_secs_f64() * 1e6 / count as f64);
+        println!(
+            "round trip, blocking, {name}: {:.2} µs",
+            begun.elapsed().as_secs_f64() * 1e6 / count as f64
+        );
         #[cfg(feature = "tokio")]
         {
             let (asks, replies) = (AioQueue::unbounded().unwrap(), AioQueue::unbounded().unwrap());
@@ -146,7 +151,10 @@ fn round_trips() {
             let other = builder(&[cpus[0]]).spawn(coro_echo, (asks.clone(), replies.clone())).unwrap();
             builder(&[cpus[1]]).spawn(ask, (asks, replies, count)).unwrap().join().unwrap();
             other.join().unwrap();
-            println!("round trip, async, {name}: {:.2} µs", begun.elapsed().as_secs_f64() * 1e6 / count as f64);
+            println!(
+                "round trip, async, {name}: {:.2} µs",
+                begun.elapsed().as_secs_f64() * 1e6 / count as f64
+            );
         }
     }
 }
