@@ -184,7 +184,7 @@ fn case_35_a_put_that_races_with_the_close_is_got_or_fails() {
             let queue = AioQueue::unbounded().unwrap();
             let putters: Vec<_> = (0..2).map(|_| start!(place, put_until_closed, (queue, side))).collect();
             let getter = start!(place, count_all, (queue, side));
-            kit::until("some were put", || queue.len() > 0 || getter_is_behind(&queue));
+            kit::until("some were put", || !queue.is_empty() || getter_is_behind(&queue));
             queue.close();
             let put: u64 = putters.into_iter().map(Started::join).sum();
             assert_eq!(getter.join() + queue.len() as u64, put);

@@ -300,7 +300,7 @@ impl Queue {
 
     /// Frees blocks of this process and tells those who wait for memory.
     pub(super) fn give_back(&self, blocks: &[u32]) {
-        self.blocks.free(&self.words.memory, blocks);
+        self.blocks.free(&self.words.memory, self.region().me(), blocks);
         self.memory().notify_all();
     }
 }

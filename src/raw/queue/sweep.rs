@@ -66,7 +66,8 @@ impl Queue {
             !is_needed
         });
         if !orphans.is_empty() {
-            self.give_back(&orphans);
+            self.blocks.free_cold(&self.words.memory, &orphans);
+            self.memory().notify_all();
         }
         orphans.len()
     }
