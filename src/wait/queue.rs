@@ -143,7 +143,10 @@ pub(crate) async fn until<'a, W: Waiter, T>(
                 Woken::Turned => Look::Again,
                 Woken::InDoubt => Look::Thorough,
             };
-            ticket.seen = spot.words.arrive();
+            ticket.seen = planted!("a-count-that-drops-before-the-second-look", spot.words.arrive(), {
+                spot.words.step_back(ticket.reach);
+                spot.words.arrive()
+            });
         }
     }
 }
