@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::planted::planted;
 use crate::raw::{LockWords, Party, Taken};
 use crate::shm::{Owner, Plan, Ref, Region};
 use crate::sync::CreateError;
@@ -503,7 +504,8 @@ impl Drop for AioLockGuard {
         if let Some(core) = &self.core
             && core.is_ours()
         {
-            let died = std::thread::panicking() && !self.was_panicking;
+            let died =
+                planted!("a-panic-is-forgotten", std::thread::panicking() && !self.was_panicking, false);
             core.words.release(core.party(), died);
         }
     }

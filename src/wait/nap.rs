@@ -41,7 +41,8 @@ impl Nap {
 
     /// The sleep ran its full length.
     pub(crate) fn grow(&mut self) {
-        self.0 = planted!("long-naps-never-end", (self.0 * 2).min(LONGEST), NEVER);
+        let longer = planted!("naps-do-not-grow", self.0 * 2, self.0);
+        self.0 = planted!("long-naps-never-end", longer.min(LONGEST), NEVER);
     }
 
     /// Somebody may have died.

@@ -15,11 +15,7 @@ struct Control {
 }
 
 const CONTROLS: &[Control] = &[
-    Control {
-        plant: "an-unbounded-sleep",
-        without: "",
-        scenario: "event, set, a thread just asleep",
-    },
+    Control { plant: "an-unbounded-sleep", without: "", scenario: "event, set, a thread just asleep" },
     Control { plant: "no-check-for-a-dead-owner", without: "", scenario: "lock, acquire and release, free" },
     Control {
         plant: "a-doorbell-that-is-read",

@@ -288,34 +288,19 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "lock, try_acquire, free", stage: |crowd| free(crowd, || Kindred::Tries) },
     Scenario { name: "lock, coro_acquire, free", stage: |crowd| free(crowd, || Kindred::Async) },
     Scenario { name: "lock, acquire and release, free", stage: |crowd| free(crowd, || Kindred::Both) },
-    Scenario {
-        name: "lock, acquire, contended",
-        stage: |crowd| contended(crowd, || Kindred::Acquires, 0),
-    },
+    Scenario { name: "lock, acquire, contended", stage: |crowd| contended(crowd, || Kindred::Acquires, 0) },
     Scenario {
         name: "lock, acquire, contended for long",
         stage: |crowd| contended(crowd, || Kindred::Acquires, 2),
     },
-    Scenario {
-        name: "lock, coro_acquire, contended",
-        stage: |crowd| contended(crowd, || Kindred::Async, 0),
-    },
+    Scenario { name: "lock, coro_acquire, contended", stage: |crowd| contended(crowd, || Kindred::Async, 0) },
     Scenario {
         name: "lock, acquire and release, contended",
         stage: |crowd| contended(crowd, || Kindred::Both, 0),
     },
-    Scenario {
-        name: "lock, acquire, taken over",
-        stage: |crowd| taken_over(crowd, || Kindred::Acquires),
-    },
-    Scenario {
-        name: "lock, try_acquire, taken over",
-        stage: |crowd| taken_over(crowd, || Kindred::Tries),
-    },
-    Scenario {
-        name: "lock, coro_acquire, taken over",
-        stage: |crowd| taken_over(crowd, || Kindred::Async),
-    },
+    Scenario { name: "lock, acquire, taken over", stage: |crowd| taken_over(crowd, || Kindred::Acquires) },
+    Scenario { name: "lock, try_acquire, taken over", stage: |crowd| taken_over(crowd, || Kindred::Tries) },
+    Scenario { name: "lock, coro_acquire, taken over", stage: |crowd| taken_over(crowd, || Kindred::Async) },
     Scenario { name: "lock, release, free", stage: |crowd| released(crowd, &[], false, false) },
     Scenario {
         name: "lock, release, a thread just asleep",

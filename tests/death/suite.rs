@@ -120,7 +120,8 @@ impl Tally {
 /// All indices below `length`, each new one far from those before.
 fn scattered(length: usize) -> impl Iterator<Item = usize> {
     let bits = length.next_power_of_two().trailing_zeros();
-    let reversed = move |index: usize| if bits == 0 { index } else { index.reverse_bits() >> (usize::BITS - bits) };
+    let reversed =
+        move |index: usize| if bits == 0 { index } else { index.reverse_bits() >> (usize::BITS - bits) };
     (0..length.next_power_of_two()).map(reversed).filter(move |index| *index < length)
 }
 
@@ -132,7 +133,8 @@ fn worth_a_kill(recording: &[Point]) -> Vec<Point> {
         last.insert((point.pc, point.asleep), point.nth);
     }
     // A point behind many turns of a loop costs as many stops.
-    let far = |point: &&Point| point.nth < 3 || (last[&(point.pc, point.asleep)] == point.nth && point.nth < 100);
+    let far =
+        |point: &&Point| point.nth < 3 || (last[&(point.pc, point.asleep)] == point.nth && point.nth < 100);
     recording.iter().filter(far).copied().collect()
 }
 
