@@ -16,7 +16,7 @@ use super::sending::sending;
 use crate::wait::{Deadline, Park, ParkUntil, blocking, never};
 #[cfg(feature = "tokio")]
 use crate::wait::{Suspend, suspended};
-use crate::wire::{Codec, Postcard, unpack};
+use crate::wire::{Codec, Postcard, refuse_to_unpack, unpack};
 
 /// An end of a pipe that sends `S` and receives `R`: Python's `multiprocessing.connection.Connection`.
 ///
@@ -123,6 +123,19 @@ macro_rules! end {
             }
         }
 
+        impl<$($type,)* C> $name<$($type,)* C> {
+            /// The most bytes of a message that this end sends and receives; 0 once it was sent away.
+            #[must_use]
+            pub fn max_length(&self) -> u64 {
+                self.end.max_length().unwrap_or(0)
+            }
+
+            /// Sets [`max_length`](Self::max_length) for this end, and not for the other one.
+            pub fn set_max_length(&self, bytes: u64) {
+                self.end.set_max_length(bytes);
+            }
+        }
+
         /// Only inside of a message or of arguments: its descriptor travels with it.
         impl<$($type,)* C: Codec> Serialize for $name<$($type,)* C> {
             fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
@@ -135,9 +148,9 @@ macro_rules! end {
                 let (end, codec) = <(End, String)>::deserialize(deserializer)?;
                 if codec != C::NAME {
                     let (ours, theirs) = (C::NAME, codec);
-                    return Err(D::Error::custom(format_args!(
+                    return Err(D::Error::custom(refuse_to_unpack(format_args!(
                         "the pipe was made with the codec {theirs} and is received as one with {ours}"
-                    )));
+                    ))));
                 }
                 Ok(Self::new(end))
             }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use serde::de::{Deserializer, Error as _};
@@ -11,9 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{PipeError, PollError, RecvError, SendError};
 use super::packet::{self, Incoming, Outgoing};
+use crate::planted::planted;
 use crate::sys::{Source, socket};
 use crate::wait::{Ready, Waiter};
-use crate::wire::{Codec, claim, pack, stow_and_part};
+use crate::wire::{Codec, claim, pack, refuse_to_pack, refuse_to_unpack, stow_and_part};
 
 /// One end. A message takes it away from here, which is why the link is behind a lock.
 #[derive(Clone)]
@@ -24,17 +26,22 @@ pub(super) struct Link {
     source: Source,
     /// Between the look at a packet and its taking. Nobody waits while holding it.
     taking: Mutex<()>,
-    max_length: u64,
+    max_length: AtomicU64,
 }
 
 impl End {
     pub(super) fn new(socket: OwnedFd, max_length: u64) -> Self {
+        let max_length = AtomicU64::new(max_length);
         let link = Link { source: Source::duplex(socket), taking: Mutex::new(()), max_length };
         Self(Arc::new(Mutex::new(Some(Arc::new(link)))))
     }
 
     pub(super) fn pair(max_length: u64) -> Result<(Self, Self), PipeError> {
         let (one, other) = socket::pair().map_err(PipeError::Io)?;
+        planted!("pipe-leaks-into-children", (), {
+            let _ = rustix::io::fcntl_setfd(&one, rustix::io::FdFlags::empty());
+            let _ = rustix::io::fcntl_setfd(&other, rustix::io::FdFlags::empty());
+        });
         Ok((Self::new(one, max_length), Self::new(other, max_length)))
     }
 
@@ -53,7 +60,17 @@ impl End {
     pub(super) fn try_clone(&self) -> Result<Self, PipeError> {
         let link = self.link().ok_or(PipeError::Moved)?;
         let socket = link.source.as_fd().try_clone_to_owned().map_err(PipeError::Io)?;
-        Ok(Self::new(socket, link.max_length))
+        Ok(Self::new(socket, link.max_length()))
+    }
+
+    pub(super) fn max_length(&self) -> Option<u64> {
+        self.link().map(|link| link.max_length())
+    }
+
+    pub(super) fn set_max_length(&self, bytes: u64) {
+        if let Some(link) = self.link() {
+            link.max_length.store(bytes, Ordering::Relaxed);
+        }
     }
 
     /// Encodes a value, to be sent from here.
@@ -66,7 +83,7 @@ impl End {
 
     fn to_send(&self, message: &Outgoing<'_>) -> Result<Arc<Link>, SendError> {
         let link = self.link().ok_or(SendError::Moved)?;
-        let (length, limit) = (message.length(), link.max_length);
+        let (length, limit) = (message.length(), link.max_length());
         if length > limit { Err(SendError::TooLong { length, limit }) } else { Ok(link) }
     }
 
@@ -104,7 +121,20 @@ impl End {
         waiter: &mut W,
     ) -> Result<Result<Incoming, RecvError>, W::GaveUp> {
         let Some(link) = self.link() else { return Ok(Err(RecvError::Moved)) };
-        waiter.on_fd(&link.source, Ready::Read, || link.take()).await
+        let taken = waiter.on_fd(&link.source, Ready::Read, || link.take()).await;
+        planted!("pipe-waits-after-taking", (), {
+            let mut is_first = true;
+            let pause = std::future::poll_fn(|cx| {
+                cx.waker().wake_by_ref();
+                if std::mem::take(&mut is_first) {
+                    std::task::Poll::Pending
+                } else {
+                    std::task::Poll::Ready(())
+                }
+            });
+            pause.await;
+        });
+        taken
     }
 
     /// Waits until a message is there, or the end of the pipe.
@@ -118,12 +148,16 @@ impl End {
 }
 
 impl Link {
+    fn max_length(&self) -> u64 {
+        self.max_length.load(Ordering::Relaxed)
+    }
+
     fn take(&self) -> Option<Result<Incoming, RecvError>> {
         let taken = {
             let _alone = self.taking.lock();
             packet::take(self.source.as_fd())?
         };
-        Some(taken.and_then(|taken| taken.open(self.max_length)))
+        Some(taken.and_then(|taken| taken.open(self.max_length())))
     }
 
     fn look(&self) -> Option<Result<(), PollError>> {
@@ -138,12 +172,12 @@ impl Link {
 /// `(luggage, the most bytes of a message)`.
 impl Serialize for End {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let link = self.link().ok_or_else(|| S::Error::custom(PipeError::Moved))?;
+        let link = self.link().ok_or_else(|| S::Error::custom(refuse_to_pack(PipeError::Moved)))?;
         let socket = link.source.as_fd().try_clone_to_owned();
-        let socket = socket.map_err(|error| S::Error::custom(PipeError::Io(error)))?;
+        let socket = socket.map_err(|error| S::Error::custom(refuse_to_pack(PipeError::Io(error))))?;
         let here = self.clone();
         let luggage = stow_and_part(socket, move || here.part()).map_err(S::Error::custom)?;
-        (luggage, link.max_length).serialize(serializer)
+        (luggage, link.max_length()).serialize(serializer)
     }
 }
 
@@ -152,7 +186,7 @@ impl<'de> Deserialize<'de> for End {
         let (luggage, max_length) = <(u32, u64)>::deserialize(deserializer)?;
         let socket = claim(luggage).map_err(D::Error::custom)?;
         if !socket::keeps_packets(&socket) {
-            return Err(D::Error::custom("the descriptor that came is no end of a pipe"));
+            return Err(D::Error::custom(refuse_to_unpack("the descriptor that came is no end of a pipe")));
         }
         Ok(Self::new(socket, max_length))
     }
@@ -165,7 +199,7 @@ impl fmt::Debug for End {
                 .debug_struct("End")
                 .field("fd", &link.source.as_fd().as_raw_fd())
                 .field("has_message", &packet::look(link.source.as_fd()).unwrap_or(false))
-                .field("max_length", &link.max_length)
+                .field("max_length", &link.max_length())
                 .finish(),
             None => f.write_str("Moved"),
         }

@@ -4,6 +4,8 @@ mod builder;
 mod connection;
 mod end;
 mod error;
+#[cfg(test)]
+mod fuzz;
 mod packet;
 mod passed;
 mod receiving;

@@ -118,6 +118,7 @@ impl<'a> Outgoing<'a> {
         {
             return Some(Err(error));
         }
+        planted!("pipe-parts-before-it-sends", (), std::mem::take(&mut self.parting).complete());
         let mut sent = self.send(socket);
         if matches!(sent, Err(Errno::MSGSIZE | Errno::NOBUFS)) && self.header.flags & SPILLED == 0 {
             if let Err(error) = self.spill() {
@@ -159,7 +160,11 @@ impl<'a> Outgoing<'a> {
         let (header, length) = self.header.to_bytes();
         let parts = [IoSlice::new(&header[..length]), IoSlice::new(&self.bytes)];
         let descriptors: Vec<_> = self.descriptors.iter().map(AsFd::as_fd).collect();
-        let sent = socket::send(socket, &parts, &descriptors);
+        let sent = planted!("pipe-sends-in-two-parts", socket::send(socket, &parts, &descriptors), {
+            let (half, rest) = self.bytes.split_at(self.bytes.len() / 2);
+            socket::send(socket, &[parts[0], IoSlice::new(half)], &descriptors)
+                .and_then(|()| socket::send(socket, &[parts[0], IoSlice::new(rest)], &[]))
+        });
         sent.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
     }
 }
@@ -240,7 +245,9 @@ impl From<io::Error> for Failed {
 /// A peer that leaves something unread resets the connection, once; what it had sent before lies there still.
 fn settled<T>(mut attempt: impl FnMut() -> Result<T, Failed>) -> Result<T, Failed> {
     match attempt() {
-        Err(Failed::Socket(error)) if error.kind() == io::ErrorKind::ConnectionReset => attempt(),
+        Err(Failed::Socket(error)) if error.kind() == io::ErrorKind::ConnectionReset => {
+            planted!("pipe-forgets-what-came-before-a-reset", attempt(), Err(Failed::Socket(error)))
+        }
         other => other,
     }
 }
@@ -252,7 +259,7 @@ fn attempt(socket: BorrowedFd<'_>) -> Result<Taken, Failed> {
     ROOM.with_borrow_mut(|room| {
         room.resize(LONGEST_HEADER + INLINE, 0);
         let mut packet = socket::receive(socket, room)?;
-        if packet.length == 0 {
+        if packet.length <= planted!("pipe-empty-is-the-end", 0, 1) {
             return Err(Failed::Receive(RecvError::Closed));
         }
         let bytes = room.get(..packet.length).unwrap_or_default();

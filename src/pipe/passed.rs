@@ -5,7 +5,7 @@ use serde::de::{Deserializer, Error as _};
 use serde::ser::{Error as _, Serializer};
 use serde::{Deserialize, Serialize};
 
-use crate::wire::{claim, stow};
+use crate::wire::{claim, refuse_to_pack, refuse_to_unpack, stow};
 
 /// Something that owns a descriptor, inside of a message or of arguments: a `TcpStream` handed to whichever worker takes it.
 ///
@@ -92,7 +92,8 @@ impl<T> DerefMut for Passed<T> {
 
 impl<T: Passable> Serialize for Passed<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let copy = self.0.descriptor().try_clone_to_owned().map_err(S::Error::custom)?;
+        let copy = self.0.descriptor().try_clone_to_owned();
+        let copy = copy.map_err(|error| S::Error::custom(refuse_to_pack(error)))?;
         stow(copy).map_err(S::Error::custom)?.serialize(serializer)
     }
 }
@@ -100,7 +101,8 @@ impl<T: Passable> Serialize for Passed<T> {
 impl<'de, T: Passable> Deserialize<'de> for Passed<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let descriptor = claim(u32::deserialize(deserializer)?).map_err(D::Error::custom)?;
-        T::of_descriptor(descriptor).map(Self).map_err(D::Error::custom)
+        let made = T::of_descriptor(descriptor).map(Self);
+        made.map_err(|error| D::Error::custom(refuse_to_unpack(error)))
     }
 }
 

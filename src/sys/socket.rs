@@ -11,6 +11,8 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recv, recvmsg, sendmsg, socketpair,
 };
 
+use crate::planted::planted;
+
 /// `SCM_MAX_FD`: the kernel takes no more descriptors than that in one message.
 pub(crate) const MOST_DESCRIPTORS: usize = 253;
 
@@ -32,7 +34,8 @@ pub(crate) fn send(
     if !descriptors.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(descriptors)) {
         return Err(io::ErrorKind::ArgumentListTooLong.into());
     }
-    let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+    let silently = planted!("pipe-raises-sigpipe", SendFlags::NOSIGNAL, SendFlags::empty());
+    let flags = SendFlags::DONTWAIT | silently;
     rustix::io::retry_on_intr(|| sendmsg(&socket, parts, &mut ancillary, flags))?;
     Ok(())
 }

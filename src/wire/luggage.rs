@@ -167,6 +167,18 @@ pub(crate) fn claim_shared<T: Any + Send + Sync, E: std::fmt::Display>(
     })
 }
 
+/// Notes why a handle can't go into the message that is being packed: what serde is told, some codecs forget.
+pub(crate) fn refuse_to_pack<E: std::fmt::Display>(why: E) -> LuggageError {
+    let refused: Result<(), _> = in_scope!(PACKING, |_trunk| Err(LuggageError::Failed(why.to_string())));
+    refused.err().unwrap_or(LuggageError::NotInMessage)
+}
+
+/// The same for the message that is being unpacked.
+pub(crate) fn refuse_to_unpack<E: std::fmt::Display>(why: E) -> LuggageError {
+    let refused: Result<(), _> = in_scope!(UNPACKING, |_shelf| Err(LuggageError::Failed(why.to_string())));
+    refused.err().unwrap_or(LuggageError::NotInMessage)
+}
+
 impl Shelf {
     fn take(&mut self, name: u32, length: Option<usize>) -> Result<Vec<OwnedFd>, LuggageError> {
         let run = run(name);

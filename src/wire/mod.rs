@@ -7,5 +7,5 @@ mod luggage;
 mod pack;
 
 pub use codec::{Codec, DecodeError, EncodeError, Postcard};
-pub(crate) use luggage::{Parting, claim, stow, stow_and_part};
+pub(crate) use luggage::{Parting, claim, refuse_to_pack, refuse_to_unpack, stow, stow_and_part};
 pub(crate) use pack::{Packed, pack, pack_within, unpack};
