@@ -301,11 +301,17 @@ fn case_106_closed_by_the_peer() {
                 send(face, &a, &1).await.unwrap();
             }
             drop(b);
+            // The first operation on such an end may be either.
+            if face == Face::Blocking && unread {
+                assert_eq!(recv(face, &a).await.unwrap(), 7, "what was sent before");
+            }
             assert!(send(face, &a, &2).await.unwrap_err().is_closed());
             assert!(send_bytes(face, &a, &[0; 100_000]).await.unwrap_err().is_closed());
             assert!(a.try_send(&2).unwrap_err().is_closed());
             assert!(a.send_timeout(&2, Duration::ZERO).unwrap_err().is_closed());
-            assert_eq!(recv(face, &a).await.unwrap(), 7, "what was sent before");
+            if face == Face::Async || !unread {
+                assert_eq!(recv(face, &a).await.unwrap(), 7, "what was sent before");
+            }
             assert!(recv(face, &a).await.unwrap_err().is_closed());
             assert!(a.try_recv().unwrap_err().is_closed());
             assert!(a.recv_timeout(Duration::MAX).unwrap_err().is_closed());
