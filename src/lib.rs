@@ -8,6 +8,8 @@ mod pipe;
 mod planted;
 #[cfg(not(aioprocessing_loom))]
 mod process;
+#[cfg(not(aioprocessing_loom))]
+mod queue;
 mod raw;
 mod shm;
 #[cfg(not(aioprocessing_loom))]
@@ -21,6 +23,8 @@ mod wire;
 pub use pipe::*;
 #[cfg(not(aioprocessing_loom))]
 pub use process::*;
+#[cfg(not(aioprocessing_loom))]
+pub use queue::*;
 #[cfg(not(aioprocessing_loom))]
 pub use sync::*;
 #[cfg(not(aioprocessing_loom))]

@@ -37,9 +37,14 @@ impl<T: Default> World<T> {
     }
 }
 
+/// At most three threads are preempted; `LOOM_MAX_PREEMPTIONS` asks for more.
 fn model(body: impl Fn() + Sync + Send + 'static) {
+    bounded(3, body);
+}
+
+fn bounded(preemptions: usize, body: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = builder.preemption_bound.or(Some(3));
+    builder.preemption_bound = builder.preemption_bound.or(Some(preemptions));
     builder.check(body);
 }
 
@@ -106,7 +111,7 @@ fn event_set_wakes_a_thread() {
 
 #[test]
 fn event_set_wakes_two_tasks_of_one_process() {
-    model(|| {
+    bounded(2, || {
         let world = World::<EventWords>::new();
         let waiters: Vec<_> = (0..2)
             .map(|_| {

@@ -233,6 +233,9 @@ impl AioLock {
     pub fn many(count: usize) -> Result<Vec<Self>, CreateError> {
         let count =
             u32::try_from(count).map_err(|_| CreateError::Invalid("more than 4,294,967,295 locks"))?;
+        if count == 0 {
+            return Ok(Vec::new());
+        }
         let mut plan = Plan::new(1);
         let first = plan.place::<LockWords>(count);
         let region = plan.create()?;

