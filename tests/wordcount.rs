@@ -56,7 +56,10 @@ fn it_counts_what_tr_sort_and_uniq_count() {
         | LC_ALL=C tr -cs 'A-Za-z' '\n' | LC_ALL=C tr 'A-Z' 'a-z' | grep . \
         | LC_ALL=C sort | uniq -c | LC_ALL=C sort -k1,1nr -k2,2 | head -20 | awk '{print $1, $2}'";
     let expected = Command::new("sh").args(["-c", script]).output().unwrap();
-    assert_eq!(String::from_utf8(output.stdout.clone()).unwrap(), String::from_utf8(expected.stdout).unwrap());
+    assert_eq!(
+        String::from_utf8(output.stdout.clone()).unwrap(),
+        String::from_utf8(expected.stdout).unwrap()
+    );
     assert_eq!(output.stdout.iter().filter(|&&byte| byte == b'\n').count(), 20);
     let counted: u64 = workers(&output).iter().map(|&(_, files)| files).sum();
     assert_eq!(counted, files(input).len() as u64, "every file was counted by a worker");
@@ -107,7 +110,8 @@ fn a_worker_killed_in_the_middle_ends_it_with_an_error() {
         File::create(folder.path().join(file.to_string())).unwrap().set_len(1 << 28).unwrap();
     }
     let mut command = wordcount();
-    let mut program = command.arg(folder.path()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut program =
+        command.arg(folder.path()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let pid = program.id();
     let mut worker = None;
     watchdog.step("waits for a worker");

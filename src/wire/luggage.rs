@@ -103,7 +103,6 @@ fn run(name: u32) -> std::ops::Range<usize> {
 }
 
 /// Puts a descriptor into the message that is being packed.
-#[allow(dead_code, reason = "connections and sockets are its users")]
 pub(crate) fn stow(descriptor: OwnedFd) -> Result<u32, LuggageError> {
     in_scope!(PACKING, |trunk| trunk.add([descriptor]))
 }
@@ -140,7 +139,6 @@ pub(crate) fn stow_shared(
 }
 
 /// Takes a descriptor out of the message that is being unpacked.
-#[allow(dead_code, reason = "connections and sockets are its users")]
 pub(crate) fn claim(name: u32) -> Result<OwnedFd, LuggageError> {
     let mut taken = in_scope!(UNPACKING, |shelf| shelf.take(name, Some(1)))?;
     taken.pop().ok_or(LuggageError::OutOfRange)
