@@ -502,7 +502,7 @@ fn case_110_a_cancelled_receive_takes_nothing() {
     .unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let cancelled = runtime.block_on(async {
-        let (mut next, mut cancelled) = (0, 0);
+        let (mut next, mut cancelled) = (0, 0_u64);
         while next < MESSAGES {
             tokio::select! {
                 biased;
@@ -512,7 +512,11 @@ fn case_110_a_cancelled_receive_takes_nothing() {
                     assert!(bytes.iter().all(|&byte| byte == n as u8));
                     next += 1;
                 }
-                () = tokio::task::yield_now() => cancelled += 1,
+                // At its first wait, or at its second.
+                () = async { if cancelled % 2 == 0 { tokio::task::yield_now().await } } => {
+                    cancelled += 1;
+                    tokio::task::yield_now().await;
+                }
             }
         }
         cancelled

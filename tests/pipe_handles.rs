@@ -323,7 +323,7 @@ fn case_112_253_descriptors_and_no_more() {
 fn with_few_descriptors<T>(free: usize, body: impl FnOnce() -> T) -> T {
     let before = getrlimit(Resource::Nofile);
     let open: Vec<OwnedFd> = {
-        setrlimit(Resource::Nofile, Rlimit { current: Some(64), ..before.clone() }).unwrap();
+        setrlimit(Resource::Nofile, Rlimit { current: Some(64), ..before }).unwrap();
         let file = std::fs::File::open("/dev/null").unwrap();
         let mut open: Vec<_> = std::iter::from_fn(|| file.as_fd().try_clone_to_owned().ok()).collect();
         open.truncate(open.len() + 1 - free);

@@ -127,6 +127,7 @@ impl<C: Codec> PipeBuilder<C> {
     /// # Errors
     ///
     /// If the system has no two descriptors left.
+    #[allow(clippy::type_complexity, reason = "the types are the point")]
     pub fn simplex<T>(self) -> Result<(AioReceiver<T, C>, AioSender<T, C>), PipeError> {
         let (one, other) = End::pair(self.max_length)?;
         Ok((AioReceiver::new(one), AioSender::new(other)))

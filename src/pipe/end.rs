@@ -38,10 +38,10 @@ impl End {
 
     pub(super) fn pair(max_length: u64) -> Result<(Self, Self), PipeError> {
         let (one, other) = socket::pair().map_err(PipeError::Io)?;
-        planted!("pipe-leaks-into-children", (), {
-            let _ = rustix::io::fcntl_setfd(&one, rustix::io::FdFlags::empty());
-            let _ = rustix::io::fcntl_setfd(&other, rustix::io::FdFlags::empty());
-        });
+        let leaks = planted!("pipe-leaks-into-children", false, true);
+        for end in [&one, &other].into_iter().filter(|_| leaks) {
+            let _ = rustix::io::fcntl_setfd(end, rustix::io::FdFlags::empty());
+        }
         Ok((Self::new(one, max_length), Self::new(other, max_length)))
     }
 
@@ -122,7 +122,7 @@ impl End {
     ) -> Result<Result<Incoming, RecvError>, W::GaveUp> {
         let Some(link) = self.link() else { return Ok(Err(RecvError::Moved)) };
         let taken = waiter.on_fd(&link.source, Ready::Read, || link.take()).await;
-        planted!("pipe-waits-after-taking", (), {
+        planted!("pipe-waits-after-taking", taken, {
             let mut is_first = true;
             let pause = std::future::poll_fn(|cx| {
                 cx.waker().wake_by_ref();
@@ -133,8 +133,8 @@ impl End {
                 }
             });
             pause.await;
-        });
-        taken
+            taken
+        })
     }
 
     /// Waits until a message is there, or the end of the pipe.

@@ -118,7 +118,9 @@ impl<'a> Outgoing<'a> {
         {
             return Some(Err(error));
         }
-        planted!("pipe-parts-before-it-sends", (), std::mem::take(&mut self.parting).complete());
+        let first =
+            planted!("pipe-parts-before-it-sends", Parting::default(), std::mem::take(&mut self.parting));
+        first.complete();
         let mut sent = self.send(socket);
         if matches!(sent, Err(Errno::MSGSIZE | Errno::NOBUFS)) && self.header.flags & SPILLED == 0 {
             if let Err(error) = self.spill() {
@@ -259,7 +261,7 @@ fn attempt(socket: BorrowedFd<'_>) -> Result<Taken, Failed> {
     ROOM.with_borrow_mut(|room| {
         room.resize(LONGEST_HEADER + INLINE, 0);
         let mut packet = socket::receive(socket, room)?;
-        if packet.length <= planted!("pipe-empty-is-the-end", 0, 1) {
+        if packet.length < planted!("pipe-empty-is-the-end", 1, 2) {
             return Err(Failed::Receive(RecvError::Closed));
         }
         let bytes = room.get(..packet.length).unwrap_or_default();
