@@ -3,9 +3,13 @@
 // Models run the state machines alone.
 #![cfg_attr(aioprocessing_loom, allow(dead_code, unused_imports))]
 
+#[cfg(not(aioprocessing_loom))]
+mod pipe;
 mod planted;
 #[cfg(not(aioprocessing_loom))]
 mod process;
+#[cfg(not(aioprocessing_loom))]
+mod queue;
 mod raw;
 mod shm;
 #[cfg(not(aioprocessing_loom))]
@@ -16,7 +20,11 @@ mod wait;
 mod wire;
 
 #[cfg(not(aioprocessing_loom))]
+pub use pipe::*;
+#[cfg(not(aioprocessing_loom))]
 pub use process::*;
+#[cfg(not(aioprocessing_loom))]
+pub use queue::*;
 #[cfg(not(aioprocessing_loom))]
 pub use sync::*;
 #[cfg(not(aioprocessing_loom))]

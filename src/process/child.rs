@@ -14,6 +14,7 @@ use super::message::{
     ARGUMENTS, FAILED, Failure, HELLO, PANICKED, Panic, RETURNED, Role, SETUP, Settings, Setup,
 };
 use super::{family, init};
+use crate::planted::planted;
 use crate::sys::entry::{Entry, Misplaced};
 use crate::sys::{credentials, signal};
 use crate::wire::frame::{self, Frame};
@@ -46,6 +47,10 @@ pub(super) fn attend(socket: OwnedFd) -> ! {
 
 /// What the parent asks for.
 struct Job {
+    #[cfg_attr(
+        not(feature = "tokio"),
+        allow(dead_code, reason = "names the thread that a runtime asks for")
+    )]
     name: String,
     entry: &'static Entry<Ran>,
     args: Frame,
@@ -91,7 +96,7 @@ fn wear(leash: OwnedFd) -> Result<(), Failure> {
     let leash = LEASH.get_or_init(|| leash);
     signal::die_with(leash).map_err(|error| Failure::Setting("daemon".to_owned(), code(&error)))?;
     // A parent that died before is told of by nobody: this look is the one that sees it.
-    signal::die_if_orphaned(leash);
+    planted!("daemon-arms-without-a-last-look", signal::die_if_orphaned(leash), ());
     Ok(())
 }
 

@@ -3,8 +3,8 @@
 use std::num::NonZero;
 use std::sync::{Arc, OnceLock};
 
+use super::erased::{Process, Stranger};
 use super::message::{Relative, Role};
-use super::process::{Process, Stranger};
 use super::registry;
 
 /// What this process knows of itself.
@@ -30,7 +30,6 @@ pub(super) fn become_child(role: Role) {
 /// The children of this process that run, those without a handle included, in the order of their start.
 ///
 /// Takes the status of those that have ended. Python: `multiprocessing.active_children`.
-#[must_use]
 pub fn active_children() -> Vec<Process> {
     registry::running().into_iter().map(Process::of_child).collect()
 }

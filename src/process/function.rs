@@ -154,7 +154,6 @@ impl Call {
         F: ProcessFn<A, Output: Serialize>,
         A: Serialize + DeserializeOwned + 'static,
     {
-        const { captures_nothing::<F>() };
         Self::of(Callable::<F, A>::ENTRY, args)
     }
 
@@ -164,19 +163,10 @@ impl Call {
         F: AsyncProcessFn<A, Output: Serialize>,
         A: Serialize + DeserializeOwned + 'static,
     {
-        const { captures_nothing::<F>() };
         Self::of(AsyncCallable::<F, A>::ENTRY, args)
     }
 
     fn of<A: Serialize>(entry: &'static Entry<Ran>, args: &A) -> Result<Self, crate::EncodeError> {
         Ok(Self { entry, args: pack_within::<Postcard, A>(args, MOST_DESCRIPTORS)? })
     }
-}
-
-const fn captures_nothing<F>() {
-    assert!(
-        size_of::<F>() == 0,
-        "this function captures variables or is a function pointer, and can't be run in another process: pass what it \
-         needs as arguments, and name the function itself"
-    );
 }

@@ -32,6 +32,7 @@ static STATE: AtomicU8 = AtomicU8::new(NEW);
 ///     assert_eq!(child.join().unwrap(), 2);
 /// }
 /// ```
+#[allow(clippy::needless_doctest_main, reason = "where it stands in main is the point")]
 pub fn init() {
     if STATE.compare_exchange(NEW, ASKED, Ordering::AcqRel, Ordering::Acquire).is_err() {
         return;

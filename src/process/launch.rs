@@ -24,6 +24,7 @@ use super::registry::{self, Child};
 use super::stdio::Stream;
 use super::{family, init};
 use crate::EncodeError;
+use crate::planted::planted;
 use crate::sys::inherit::{clear_of_stdio, closed_stdio, mark};
 use crate::sys::spawn::{self, Plan};
 use crate::sys::{pidfd, socket};
@@ -75,7 +76,7 @@ pub(super) fn launch(
     if !init::may_have_children() {
         return Err(SpawnError::NotInitialised);
     }
-    registry::reap_orphans();
+    planted!("a-spawn-reaps-nothing", registry::reap_orphans(), ());
     start(builder, &call()?)
 }
 
@@ -89,11 +90,8 @@ fn start(builder: ProcessBuilder, call: &Call) -> Result<Launched, SpawnError> {
     let name = builder.name.unwrap_or_else(|| default_name(&line));
 
     let (ours, theirs) = sockets().map_err(SpawnError::os("making its socket"))?;
-    let leash = if builder.is_daemon {
-        Some(pipe_with(PipeFlags::CLOEXEC).map_err(|error| SpawnError::os("making a pipe")(error.into()))?)
-    } else {
-        None
-    };
+    let leash =
+        if builder.is_daemon { Some(pipe().map_err(SpawnError::os("making its pipe"))?) } else { None };
     let (leash_end, leash) = leash.unzip();
     let role = Role {
         name: name.clone(),
@@ -109,7 +107,7 @@ fn start(builder: ProcessBuilder, call: &Call) -> Result<Launched, SpawnError> {
     let opened = |number, stdio| Stream::open(number, stdio).map_err(SpawnError::os("opening its streams"));
     let streams = [opened(0, builder.stdin)?, opened(1, builder.stdout)?, opened(2, builder.stderr)?];
     let marked = mark(&theirs).map_err(SpawnError::os("making its socket"))?;
-    let closed: Vec<_> = closed_stdio().collect();
+    let closed = closed_stdio();
     let null: Vec<_> = streams.iter().filter_map(|stream| stream.null(&closed)).collect();
     let mut descriptors: Vec<(BorrowedFd<'_>, RawFd)> = vec![(theirs.as_fd(), marked.0)];
     descriptors.extend(streams.iter().filter_map(Stream::given));
@@ -118,7 +116,7 @@ fn start(builder: ProcessBuilder, call: &Call) -> Result<Launched, SpawnError> {
     let pid = run(&null, &descriptors, &env, current_dir, builder.process_group)?;
 
     drop((theirs, leash_end));
-    let pidfd = match pidfd::open(pid) {
+    let pidfd = match pidfd::open(pid).and_then(clear_of_stdio) {
         Ok(pidfd) => pidfd,
         Err(error) if error.raw_os_error() == Some(libc::ESRCH) => {
             // Gone already, and its status taken by somebody else: what stands in for its pidfd has to be ready, too.
@@ -147,6 +145,11 @@ fn default_name(line: &[u32]) -> String {
 fn sockets() -> io::Result<(OwnedFd, OwnedFd)> {
     let (ours, theirs) = socket::pair()?;
     Ok((clear_of_stdio(ours)?, clear_of_stdio(theirs)?))
+}
+
+fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
+    Ok((clear_of_stdio(read)?, clear_of_stdio(write)?))
 }
 
 /// A descriptor that is ready to read, as that of a process that has ended is.

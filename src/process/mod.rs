@@ -2,6 +2,7 @@
 
 mod builder;
 mod child;
+mod erased;
 mod error;
 mod family;
 mod function;
@@ -10,13 +11,13 @@ mod init;
 mod launch;
 mod message;
 mod outcome;
-mod process;
 mod registry;
 #[cfg(feature = "tokio")]
 mod runtime;
 mod stdio;
 
 pub use builder::ProcessBuilder;
+pub use erased::Process;
 pub use error::{BootstrapError, JoinError, ProcessWaitError, SignalError, SpawnError};
 pub use family::{active_children, cpu_count, current_process, parent_process};
 #[cfg(feature = "tokio")]
@@ -27,5 +28,4 @@ pub use init::init;
 #[doc(hidden)]
 pub use init::init_before_main;
 pub use launch::set_executable;
-pub use process::Process;
 pub use stdio::Stdio;

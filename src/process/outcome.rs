@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::error::{BootstrapError, JoinError};
 use super::message::{FAILED, Failure, HELLO, PANICKED, Panic, RETURNED};
+use crate::planted::planted;
 use crate::sys::pidfd::Ending;
 use crate::wire::frame::{self, Frame};
 use crate::wire::{Codec, Postcard, unpack};
@@ -36,7 +37,7 @@ impl Outcome {
             };
             let damaged = |error: crate::DecodeError| Self::Failed(Failure::Message(error.to_string()));
             match frame.kind {
-                HELLO => has_greeted = true,
+                HELLO => has_greeted = planted!("a-greeting-is-not-heard", true, false),
                 RETURNED => return Self::Returned(frame),
                 PANICKED => return Postcard::decode(&frame.bytes).map_or_else(damaged, Self::Panicked),
                 FAILED => return Postcard::decode(&frame.bytes).map_or_else(damaged, Self::Failed),

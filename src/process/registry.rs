@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 
 use super::error::{JoinError, SignalError};
 use super::outcome::Outcome;
+use crate::planted::planted;
 use crate::sys::Source;
 use crate::sys::pidfd::{self, Ending};
 use crate::wait::{Ready, Waiter};
@@ -87,7 +88,7 @@ impl Child {
         if state.ending.is_none() {
             // The only errors are of descriptors that are none.
             let ending = pidfd::reap(&self.pidfd).unwrap_or(Some(Ending::Elsewhere))?;
-            state.ending = Some(ending);
+            planted!("an-ending-is-forgotten", state.ending = Some(ending), ());
             state.leash = None;
             drop(state);
             CHILDREN.lock().remove(&self.serial);
@@ -134,9 +135,12 @@ impl Child {
     /// The handle is gone. What the child has to say has no address any more; its end is seen to by whoever looks next.
     pub(super) fn orphan(&self) {
         self.is_orphan.store(true, Ordering::Relaxed);
-        let socket = self.state.lock().socket.take();
-        drop(socket);
-        reap_orphans();
+        {
+            let mut state = self.state.lock();
+            state.socket = None;
+            planted!("the-leash-is-the-handles", drop(state), state.leash = None);
+        }
+        planted!("a-dropped-handle-reaps-nothing", reap_orphans(), ());
     }
 }
 

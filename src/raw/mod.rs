@@ -5,6 +5,8 @@ mod event;
 mod lock;
 #[cfg(all(test, aioprocessing_loom))]
 mod models;
+#[cfg(not(aioprocessing_loom))]
+pub(crate) mod queue;
 
 pub(crate) use event::EventWords;
 pub(crate) use lock::{LockWords, Taken, Word};

@@ -9,7 +9,7 @@ use loom::thread;
 use super::{EventWords, LockWords, Party, Taken};
 use crate::shm::atomic::{AtomicU32, Ordering};
 use crate::shm::{Alive, Owner};
-use crate::wait::model::{Kernel, Task, Thread};
+use crate::wait::model::{Impatient, Kernel, Task, Thread};
 use crate::wait::{Bell, blocking, never};
 
 struct AllLive;
@@ -37,9 +37,14 @@ impl<T: Default> World<T> {
     }
 }
 
+/// At most three threads are preempted; `LOOM_MAX_PREEMPTIONS` asks for more.
 fn model(body: impl Fn() + Sync + Send + 'static) {
+    bounded(3, body);
+}
+
+fn bounded(preemptions: usize, body: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = builder.preemption_bound.or(Some(3));
+    builder.preemption_bound = builder.preemption_bound.or(Some(preemptions));
     builder.check(body);
 }
 
@@ -92,6 +97,30 @@ fn lock_a_task_and_a_thread_wake_each_other() {
 }
 
 #[test]
+fn lock_passes_on_a_wake_up_that_came_too_late() {
+    bounded(2, || {
+        let world = World::<LockWords>::new();
+        let taken = never(blocking(world.words.acquire(&mut Thread, world.party(0))));
+        assert_eq!(taken, Taken::Clean);
+        let impatient = {
+            let world = world.clone();
+            thread::spawn(move || {
+                if blocking(world.words.acquire(&mut Impatient, world.party(1))).is_ok() {
+                    assert!(world.words.release(world.party(1), false));
+                }
+            })
+        };
+        let patient = {
+            let world = world.clone();
+            thread::spawn(move || lock_by_thread(&world, 2))
+        };
+        assert!(world.words.release(world.party(0), false));
+        impatient.join().unwrap();
+        patient.join().unwrap();
+    });
+}
+
+#[test]
 fn event_set_wakes_a_thread() {
     model(|| {
         let world = World::<EventWords>::new();
@@ -106,7 +135,7 @@ fn event_set_wakes_a_thread() {
 
 #[test]
 fn event_set_wakes_two_tasks_of_one_process() {
-    model(|| {
+    bounded(2, || {
         let world = World::<EventWords>::new();
         let waiters: Vec<_> = (0..2)
             .map(|_| {

@@ -1,5 +1,7 @@
 //! Shared memory: regions, who holds them, what may stand in them.
 
+#[cfg(not(aioprocessing_loom))]
+mod area;
 pub(crate) mod atomic;
 #[cfg(not(aioprocessing_loom))]
 pub(crate) mod notice;
@@ -14,6 +16,8 @@ mod shared;
 #[cfg(not(aioprocessing_loom))]
 mod slot;
 
+#[cfg(not(aioprocessing_loom))]
+pub(crate) use area::Area;
 pub(crate) use owner::{Alive, Owner};
 #[cfg(not(aioprocessing_loom))]
 pub(crate) use plan::Plan;

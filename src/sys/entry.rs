@@ -97,7 +97,13 @@ impl<R> Entry<R> {
 /// The function that an entry stands for, made from nothing, as a value of no bytes is. Only for the `run` of an entry:
 /// that its place was named means that a value of this `Copy` type was given to `spawn`.
 pub(crate) fn function<F: Copy + 'static>() -> F {
-    const { assert!(size_of::<F>() == 0) };
+    const {
+        assert!(
+            size_of::<F>() == 0,
+            "this closure captures variables (or is a function pointer) and can't be run in another process: pass what it \
+             needs as arguments (or name the function itself)"
+        );
+    };
     // SAFETY: a read of no bytes through an aligned pointer; a value exists in the process that named the entry, and it is
     // `Copy`, so another may.
     unsafe { NonNull::<F>::dangling().read() }

@@ -12,6 +12,8 @@ use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_getfd, fcntl_setfd};
 use rustix::process::getppid;
 use rustix::time::Timespec;
 
+use crate::planted::planted;
+
 /// The first number that is not one of the three standard streams.
 const FIRST: RawFd = 3;
 
@@ -35,7 +37,7 @@ pub(crate) fn take(number: RawFd, inode: u64, parent: u32) -> Option<OwnedFd> {
     let is_inherited = !fcntl_getfd(borrowed).ok()?.contains(FdFlags::CLOEXEC);
     // A parent that has died is nobody's parent any more, and its end of the socket is closed.
     let is_ours = getppid().is_some_and(|pid| pid.as_raw_nonzero().get().cast_unsigned() == parent)
-        || has_hung_up(borrowed);
+        || planted!("an-orphan-is-no-child", has_hung_up(borrowed), false);
     if !is_the_socket || !is_inherited || !is_ours {
         return None;
     }
@@ -55,13 +57,19 @@ pub(crate) fn clear_of_stdio(fd: OwnedFd) -> io::Result<OwnedFd> {
     if fd.as_raw_fd() >= FIRST { Ok(fd) } else { Ok(fcntl_dupfd_cloexec(&fd, FIRST)?) }
 }
 
-/// Which of the three standard streams are closed.
-pub(crate) fn closed_stdio() -> impl Iterator<Item = RawFd> {
-    (0..FIRST).filter(|&number| {
+/// Which of the three standard streams a child would find closed, because they are here, or because something else was
+/// opened in their place.
+pub(crate) fn closed_stdio() -> Vec<RawFd> {
+    let is_passed_on = |&number: &RawFd| {
         // SAFETY: the number is not -1, and is used for this one question, which is whether it is open.
         let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
-        fcntl_getfd(borrowed).is_err()
-    })
+        fcntl_getfd(borrowed).is_ok_and(|flags| !flags.contains(FdFlags::CLOEXEC))
+    };
+    planted!(
+        "closed-streams-stay-closed",
+        (0..FIRST).filter(|number| !is_passed_on(number)).collect(),
+        Vec::new()
+    )
 }
 
 /// Removes a variable from the environment, but only while nobody else can be reading it: from a process with a single

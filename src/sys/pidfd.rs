@@ -9,6 +9,8 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions};
 use rustix::time::Timespec;
 
+use crate::planted::planted;
+
 /// How a child ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
@@ -63,7 +65,9 @@ fn status(pidfd: impl AsFd, options: WaitIdOptions) -> io::Result<Option<Ending>
             (_, Some(signal)) => Ending::Signaled { signal, core_dumped: status.dumped() },
             _ => return Ok(None),
         })),
-        Err(Errno::CHILD) => Ok(Some(Ending::Elsewhere)),
+        Err(Errno::CHILD) => {
+            Ok(planted!("a-status-taken-elsewhere-is-no-end", Some(Ending::Elsewhere), None))
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -8,6 +8,8 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::ptr::null;
 
+use crate::planted::planted;
+
 /// What a new process gets.
 pub(crate) struct Plan<'a> {
     pub(crate) program: &'a CStr,
@@ -119,7 +121,8 @@ impl Attributes {
 
     /// No signal blocked, those of [`DEFAULTED`] at their default, and the process group.
     fn fill(&mut self, process_group: Option<i32>) -> io::Result<()> {
-        let mut flags = libc::POSIX_SPAWN_SETSIGMASK | libc::POSIX_SPAWN_SETSIGDEF;
+        let mask = planted!("blocked-signals-are-inherited", libc::POSIX_SPAWN_SETSIGMASK, 0);
+        let mut flags = mask | libc::POSIX_SPAWN_SETSIGDEF;
         let (none, defaulted) = (signals(&[]), signals(&DEFAULTED));
         // SAFETY: attributes and set are initialised.
         checked(unsafe { libc::posix_spawnattr_setsigmask(&raw mut self.0, &raw const none) })?;

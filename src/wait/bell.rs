@@ -27,27 +27,7 @@ impl<'a> Bell<'a> {
     }
 
     pub(super) fn deliver(self, words: &WaitWords, wake: Wake) {
-        match wake {
-            Wake::Nobody => {}
-            Wake::One { sleepers, listeners, turn } => {
-                let bell_first = listeners && turn % 2 == 1;
-                if bell_first || !sleepers || futex::wake(words.turn(), 1) == 0 {
-                    if listeners {
-                        eventfd::ring(self.source());
-                    } else if bell_first {
-                        futex::wake(words.turn(), 1);
-                    }
-                }
-            }
-            Wake::All { sleepers, listeners } => {
-                if sleepers {
-                    futex::wake(words.turn(), u32::MAX);
-                }
-                if listeners {
-                    eventfd::ring(self.source());
-                }
-            }
-        }
+        wake.deliver(|count| futex::wake(words.turn(), count), || eventfd::ring(self.source()));
     }
 
     pub(super) fn sign(words: &WaitWords) {

@@ -111,6 +111,13 @@ impl Listed {
         fewer.with_woken(fewer.woken().min(fewer.waiters()))
     }
 
+    /// One waiter is reached in another way from now on.
+    #[must_use]
+    fn shifted(self, from: Reach, to: Reach) -> Self {
+        let moved = if self.count(from) == 0 { self } else { Self(self.0 - Self::one(from)) };
+        moved.joined(to)
+    }
+
     /// A token used up.
     #[must_use]
     fn arrived(self) -> Self {
@@ -123,16 +130,28 @@ impl Listed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wake {
     Nobody,
-    /// `turn` says whose turn it is: odd ones begin with the bell, so that neither kind of waiter starves.
-    One {
-        sleepers: bool,
-        listeners: bool,
-        turn: u32,
-    },
-    All {
-        sleepers: bool,
-        listeners: bool,
-    },
+    One { sleepers: bool, listeners: bool },
+    All { sleepers: u64, listeners: bool },
+}
+
+impl Wake {
+    /// Wakes: `wake` up to so many sleepers, and says how many there were; `ring` all listeners.
+    ///
+    /// The counts may err high, so neither kind is trusted to be there: where fewer sleepers were asleep than were listed, one of
+    /// them may be dead, or be leaving the word for the bell just now. Where both kinds wait, both get a chance.
+    pub(super) fn deliver(self, wake: impl FnOnce(u32) -> usize, ring: impl FnOnce()) {
+        let must_ring = match self {
+            Self::Nobody => false,
+            Self::One { sleepers, listeners } => !(sleepers && wake(1) > 0) || listeners,
+            Self::All { sleepers, listeners } => {
+                let woken = if sleepers > 0 { wake(u32::MAX) as u64 } else { 0 };
+                listeners || woken < sleepers
+            }
+        };
+        if must_ring {
+            ring();
+        }
+    }
 }
 
 impl WaitWords {
@@ -177,9 +196,18 @@ impl WaitWords {
         self.update(|listed| listed.arrived().left(reach)).woken() > 0
     }
 
-    /// Takes one of a waiter's two places off the list.
+    /// What must not be done between two looks: the waiter is off the list while it makes the next one.
+    #[cfg(aioprocessing_planted)]
     pub(super) fn step_back(&self, reach: Reach) {
         self.update(|listed| listed.left(reach));
+    }
+
+    /// A waiter moves from the word to the bell, or back. It uses up no token.
+    ///
+    /// A notifier that counted it where it was may look for it there in vain, and then rings.
+    pub(super) fn shift(&self, from: Reach, to: Reach) {
+        self.update(|listed| listed.shifted(from, to));
+        fence(Ordering::SeqCst);
     }
 
     /// After a change that lets one waiter go on.
@@ -197,8 +225,8 @@ impl WaitWords {
                 Err(other) => now = Listed(other),
             }
         }
-        let turn = self.turn.fetch_add(1, Ordering::AcqRel);
-        Wake::One { sleepers: now.sleepers() > 0, listeners: now.listeners() > 0, turn }
+        self.turn.fetch_add(1, Ordering::AcqRel);
+        Wake::One { sleepers: now.sleepers() > 0, listeners: now.listeners() > 0 }
     }
 
     /// After a change that lets all waiters go on.
@@ -210,7 +238,7 @@ impl WaitWords {
         }
         let now = self.update(|listed| listed.with_woken(listed.waiters()));
         self.turn.fetch_add(1, Ordering::AcqRel);
-        Wake::All { sleepers: now.sleepers() > 0, listeners: now.listeners() > 0 }
+        Wake::All { sleepers: now.sleepers(), listeners: now.listeners() > 0 }
     }
 
     /// How many are listed: a hint that errs high.

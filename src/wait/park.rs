@@ -71,8 +71,8 @@ fn listen(spot: Spot<'_>, seen: u32, nap: &mut Nap, until: u64) -> Option<Woken>
         epoll.add(notices, NOTICE).ok()?;
     }
     let deaths = region.deaths();
-    // The wait is listed as a sleeper already, and keeps that place; from here on the bell reaches it too.
-    let _also = AlsoListening::on(spot);
+    // The bell is registered: from here on it is the bell that reaches this wait.
+    let _listening = Listening::on(spot);
     let turn = spot.words().turn();
     loop {
         if turn.load(Ordering::Acquire) != seen {
@@ -100,19 +100,19 @@ fn listen(spot: Spot<'_>, seen: u32, nap: &mut Nap, until: u64) -> Option<Woken>
     }
 }
 
-/// A sleeper's second place in the list. Leaving it uses up no token: what the wait is to make of one, its first place says.
-struct AlsoListening<'a>(&'a WaitWords);
+/// A sleeper's place in the list, moved to the bell for as long as this lives.
+struct Listening<'a>(&'a WaitWords);
 
-impl<'a> AlsoListening<'a> {
+impl<'a> Listening<'a> {
     fn on(spot: Spot<'a>) -> Self {
-        spot.words().join(Reach::Listener);
+        spot.words().shift(Reach::Sleeper, Reach::Listener);
         Self(spot.words())
     }
 }
 
-impl Drop for AlsoListening<'_> {
+impl Drop for Listening<'_> {
     fn drop(&mut self) {
-        self.0.step_back(Reach::Listener);
+        self.0.shift(Reach::Listener, Reach::Sleeper);
     }
 }
 

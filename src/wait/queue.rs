@@ -63,8 +63,8 @@ impl<'a> Ticket<'a> {
 
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
-        let had_token = self.spot.words.leave(self.reach);
-        if had_token && !self.got {
+        let had_token = planted!("a-dropped-wait-stays-listed", self.spot.words.leave(self.reach), false);
+        if planted!("a-cancelled-wait-keeps-its-wake-up", had_token && !self.got, false) {
             self.spot.notify_one();
         }
     }

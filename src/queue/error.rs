@@ -1,0 +1,252 @@
+use std::fmt;
+use std::io;
+
+use crate::raw::queue::{NotTaken, Refused};
+use crate::wire::{DecodeError, EncodeError};
+
+/// Why an item was not put, whichever way it was tried.
+pub(super) enum Failure {
+    Closed,
+    /// No room: now, or until the time was over.
+    NoRoom,
+    Encode(EncodeError),
+    TooLarge {
+        length: usize,
+        limit: u64,
+    },
+    Corrupt,
+    Io(io::Error),
+    Forked,
+}
+
+impl Failure {
+    pub(super) fn new(refused: Refused, length: usize, limit: u64) -> Self {
+        match refused {
+            Refused::Closed => Self::Closed,
+            Refused::Full => Self::NoRoom,
+            Refused::TooLarge => Self::TooLarge { length, limit },
+            Refused::Corrupt => Self::Corrupt,
+            Refused::Io(error) => Self::Io(error),
+        }
+    }
+}
+
+/// Why nothing was got, whichever way it was tried.
+pub(super) enum Nothing {
+    Closed,
+    /// No item: now, or until the time was over.
+    NoItem,
+    Decode {
+        bytes: Vec<u8>,
+        source: DecodeError,
+    },
+    Corrupt,
+    Forked,
+}
+
+impl From<NotTaken> for Nothing {
+    fn from(not: NotTaken) -> Self {
+        match not {
+            NotTaken::Closed => Self::Closed,
+            NotTaken::Empty => Self::NoItem,
+            NotTaken::Corrupt => Self::Corrupt,
+        }
+    }
+}
+
+/// The errors of the forms of `put` differ in one variant.
+macro_rules! put_error {
+    (
+        $(#[$meta:meta])* $name:ident, no_room: $no_room:expr
+        $( ; $(#[$extra_meta:meta])* $extra:ident = $text:literal, $predicate:ident )?
+    ) => {
+        $(#[$meta])*
+        #[derive(thiserror::Error)]
+        #[non_exhaustive]
+        pub enum $name<T> {
+            $( $(#[$extra_meta])* #[error($text)] $extra(T), )?
+            /// The queue is closed: nothing more can be put.
+            #[error("the queue is closed")]
+            Closed(T),
+            /// The item can't be written as a message. Nothing was put.
+            #[error("{source}")]
+            Encode {
+                /// The item.
+                value: T,
+                /// What the codec said.
+                source: EncodeError,
+            },
+            /// The item is longer than the queue's memory limit.
+            #[error("the item takes {length} bytes and the queue's limit is {limit}: build the queue with a higher `memory_limit`")]
+            TooLarge {
+                /// The item.
+                value: T,
+                /// How many bytes it takes.
+                length: usize,
+                /// How many an item of this queue may take.
+                limit: u64,
+            },
+            /// The system has no memory for the item, or `ulimit -f` forbids it.
+            #[error("the system refused memory for the item ({source}); free memory or raise the limit (`ulimit -f`, the memory limit of the container)")]
+            Io {
+                /// The item.
+                value: T,
+                /// What the system said.
+                source: io::Error,
+            },
+            /// A process wrote over the queue's memory.
+            #[error("the queue's memory was written over by a process that does not keep to the protocol; make a new queue")]
+            Corrupt(T),
+            /// This process was forked, without exec, from the one that opened the queue.
+            #[error("this process is a fork of the one that opened the queue; start processes with `AioProcess::spawn`")]
+            Forked(T),
+        }
+
+        impl<T> $name<T> {
+            pub(super) fn new(failure: Failure, value: T) -> Self {
+                match failure {
+                    Failure::Closed => Self::Closed(value),
+                    Failure::NoRoom => $no_room(value),
+                    Failure::Encode(source) => Self::Encode { value, source },
+                    Failure::TooLarge { length, limit } => Self::TooLarge { value, length, limit },
+                    Failure::Corrupt => Self::Corrupt(value),
+                    Failure::Io(source) => Self::Io { value, source },
+                    Failure::Forked => Self::Forked(value),
+                }
+            }
+
+            /// The item that was not put.
+            pub fn into_inner(self) -> T {
+                match self {
+                    $( Self::$extra(value) => value, )?
+                    Self::Closed(value)
+                    | Self::Encode { value, .. }
+                    | Self::TooLarge { value, .. }
+                    | Self::Io { value, .. }
+                    | Self::Corrupt(value)
+                    | Self::Forked(value) => value,
+                }
+            }
+
+            /// Whether the queue is closed.
+            pub fn is_closed(&self) -> bool {
+                matches!(self, Self::Closed(_))
+            }
+
+            $(
+                /// Whether that is the reason.
+                pub fn $predicate(&self) -> bool {
+                    matches!(self, Self::$extra(_))
+                }
+            )?
+        }
+
+        // By hand: the item need not be `Debug`.
+        impl<T> fmt::Debug for $name<T> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({self})", stringify!($name))
+            }
+        }
+    };
+}
+
+put_error! {
+    /// Why [`AioQueue::put`](crate::AioQueue::put) put nothing. [`into_inner`](Self::into_inner) gives the item back.
+    // It waits for room, so that reason can't come.
+    PutError, no_room: Self::Closed
+}
+
+put_error! {
+    /// Why [`AioQueue::put_timeout`](crate::AioQueue::put_timeout) put nothing. [`into_inner`](Self::into_inner) gives the item back.
+    PutTimeoutError, no_room: Self::Timeout;
+    /// The time is over and the queue is full still.
+    Timeout = "the queue was full for all of the time", is_timeout
+}
+
+put_error! {
+    /// Why [`AioQueue::try_put`](crate::AioQueue::try_put) put nothing. [`into_inner`](Self::into_inner) gives the item back.
+    TryPutError, no_room: Self::Full;
+    /// The queue holds as many items as it may, or as much memory.
+    Full = "the queue is full", is_full
+}
+
+/// The errors of the forms of `get` differ in one variant.
+macro_rules! get_error {
+    (
+        $(#[$meta:meta])* $name:ident, no_item: $no_item:expr
+        $( ; $(#[$extra_meta:meta])* $extra:ident = $text:literal, $predicate:ident )?
+    ) => {
+        $(#[$meta])*
+        #[derive(Debug, thiserror::Error)]
+        #[non_exhaustive]
+        pub enum $name {
+            $( $(#[$extra_meta])* #[error($text)] $extra, )?
+            /// The queue is closed, and all that was put has been got.
+            #[error("the queue is closed and empty")]
+            Closed,
+            /// An item was taken out of the queue, and it is none of the expected type.
+            #[error("an item of {} bytes was taken and can't be read: {source}", .bytes.len())]
+            Decode {
+                /// The message as it came.
+                bytes: Vec<u8>,
+                /// What the codec said.
+                source: DecodeError,
+            },
+            /// The item holds handles or descriptors, and this process has no room for them. It is in the queue still.
+            #[error("no descriptor is free for the item; close some, or raise the limit (`ulimit -n`): the item waits")]
+            NoDescriptors,
+            /// A process wrote over the queue's memory.
+            #[error("the queue's memory was written over by a process that does not keep to the protocol; make a new queue")]
+            Corrupt,
+            /// This process was forked, without exec, from the one that opened the queue.
+            #[error("this process is a fork of the one that opened the queue; start processes with `AioProcess::spawn`")]
+            Forked,
+        }
+
+        impl $name {
+            /// Whether the queue is closed and empty.
+            pub fn is_closed(&self) -> bool {
+                matches!(self, Self::Closed)
+            }
+
+            $(
+                /// Whether that is the reason.
+                pub fn $predicate(&self) -> bool {
+                    matches!(self, Self::$extra)
+                }
+            )?
+        }
+
+        impl From<Nothing> for $name {
+            fn from(nothing: Nothing) -> Self {
+                match nothing {
+                    Nothing::Closed => Self::Closed,
+                    Nothing::NoItem => $no_item,
+                    Nothing::Decode { bytes, source } => Self::Decode { bytes, source },
+                    Nothing::Corrupt => Self::Corrupt,
+                    Nothing::Forked => Self::Forked,
+                }
+            }
+        }
+    };
+}
+
+get_error! {
+    /// Why [`AioQueue::get`](crate::AioQueue::get) gave nothing.
+    // It waits for an item, so that reason can't come.
+    GetError, no_item: Self::Closed
+}
+
+get_error! {
+    /// Why [`AioQueue::get_timeout`](crate::AioQueue::get_timeout) gave nothing.
+    GetTimeoutError, no_item: Self::Timeout;
+    /// The time is over and no item came.
+    Timeout = "no item came in time", is_timeout
+}
+
+get_error! {
+    /// Why [`AioQueue::try_get`](crate::AioQueue::try_get) gave nothing.
+    TryGetError, no_item: Self::Empty;
+    /// There is no item at this moment.
+    Empty = "the queue is empty", is_empty
+}

@@ -1,0 +1,98 @@
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::error::Nothing;
+use super::item::{buffer, unpack_item};
+use super::{AioQueue, GetError, GetTimeoutError, TryGetError};
+use crate::raw::queue::{NotTaken, Patience};
+use crate::wait::{Deadline, Park, ParkUntil, blocking, never};
+#[cfg(feature = "tokio")]
+use crate::wait::{Suspend, suspended};
+use crate::wire::Codec;
+
+impl<T, C> AioQueue<T, C>
+where
+    T: Serialize + DeserializeOwned + Send + 'static,
+    C: Codec,
+{
+    fn own(&self) -> Result<(), Nothing> {
+        if self.is_ours() { Ok(()) } else { Err(Nothing::Forked) }
+    }
+
+    /// Takes the item at the head of the queue, and waits while there is none.
+    ///
+    /// [`try_get`](Self::try_get) does not wait, [`get_timeout`](Self::get_timeout) gives up after a time, and
+    /// [`coro_get`](Self::coro_get) suspends the task instead of the thread. Python's `Queue.get`.
+    ///
+    /// # Blocking
+    ///
+    /// Blocks the thread; needs no runtime.
+    ///
+    /// # If a process dies
+    ///
+    /// The item that a process got is lost with it; one for which it only waited is there for the others.
+    ///
+    /// # Errors
+    ///
+    /// [`GetError::Closed`] once the queue is closed and empty; [`GetError::Decode`] if the item, which is taken, is not a
+    /// `T`.
+    pub fn get(&self) -> Result<T, GetError> {
+        self.own()?;
+        let mut bytes = buffer::<T>();
+        let taken = never(blocking(self.queue.get(&mut Park::new(), &mut bytes, Patience::Waits)));
+        Ok(unpack_item::<T, C>(taken.map_err(Nothing::from)?, bytes)?)
+    }
+
+    /// Takes an item if there is one, now or never. Python's `Queue.get_nowait`.
+    ///
+    /// # Errors
+    ///
+    /// [`TryGetError::Empty`] if there is none (or a process was stopped in the middle of a get); otherwise as
+    /// [`get`](Self::get).
+    pub fn try_get(&self) -> Result<T, TryGetError> {
+        self.own()?;
+        let mut bytes = buffer::<T>();
+        let taken = self.queue.try_get(&mut bytes);
+        Ok(unpack_item::<T, C>(taken.map_err(Nothing::from)?, bytes)?)
+    }
+
+    /// [`get`](Self::get) for `timeout` at the longest; zero tries once.
+    ///
+    /// # Errors
+    ///
+    /// [`GetTimeoutError::Timeout`] if no item came in time; otherwise as [`get`](Self::get).
+    pub fn get_timeout(&self, timeout: Duration) -> Result<T, GetTimeoutError> {
+        self.own()?;
+        let mut bytes = buffer::<T>();
+        let taken = if timeout.is_zero() {
+            self.queue.try_get(&mut bytes)
+        } else {
+            let mut waiter = ParkUntil::new(Deadline::after(timeout));
+            blocking(self.queue.get(&mut waiter, &mut bytes, Patience::Waits)).unwrap_or(Err(NotTaken::Empty))
+        };
+        Ok(unpack_item::<T, C>(taken.map_err(Nothing::from)?, bytes)?)
+    }
+
+    /// [`get`](Self::get), suspending the task.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is done, it has taken nothing, and a wake-up that was meant for it goes to the next who waits.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime, or in one without I/O or time enabled, when it has to wait.
+    #[cfg(feature = "tokio")]
+    pub async fn coro_get(&self) -> Result<T, GetError> {
+        self.own()?;
+        let mut bytes = buffer::<T>();
+        let taken = never(suspended(self.queue.get(&mut Suspend::new(), &mut bytes, Patience::Waits)).await);
+        Ok(unpack_item::<T, C>(taken.map_err(Nothing::from)?, bytes)?)
+    }
+}

@@ -1,0 +1,109 @@
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::error::Failure;
+use super::item::Parcel;
+use super::{AioQueue, PutError, PutTimeoutError, TryPutError};
+use crate::raw::queue::{Patience, Refused};
+use crate::wait::{Deadline, Park, ParkUntil, blocking, never};
+#[cfg(feature = "tokio")]
+use crate::wait::{Suspend, suspended};
+use crate::wire::Codec;
+
+impl<T, C> AioQueue<T, C>
+where
+    T: Serialize + DeserializeOwned + Send + 'static,
+    C: Codec,
+{
+    fn parcel(&self, item: T) -> Result<Parcel<T>, (Failure, T)> {
+        if self.is_ours() { Parcel::pack::<C>(item) } else { Err((Failure::Forked, item)) }
+    }
+
+    fn settle(&self, done: Result<(), Refused>, parcel: Parcel<T>) -> Result<(), (Failure, T)> {
+        match done {
+            Ok(()) => {
+                parcel.sent();
+                Ok(())
+            }
+            Err(refused) => {
+                Err((Failure::new(refused, parcel.len(), self.queue.limit()), parcel.into_item()))
+            }
+        }
+    }
+
+    /// Puts an item at the end of the queue, and waits while the queue is full.
+    ///
+    /// When this returns the item is in the queue: a `try_get` in another process finds it. [`try_put`](Self::try_put)
+    /// does not wait, [`put_timeout`](Self::put_timeout) gives up after a time, and [`coro_put`](Self::coro_put) suspends
+    /// the task instead of the thread. Python's `Queue.put`.
+    ///
+    /// # Blocking
+    ///
+    /// Blocks the thread; needs no runtime.
+    ///
+    /// # If a process dies
+    ///
+    /// The one that puts: the item is in the queue, whole, or it is not. Another: nobody is held up.
+    ///
+    /// # Errors
+    ///
+    /// [`PutError`], with the item, if the queue is closed, the item can't be encoded or is too large, or the system has no
+    /// memory for it.
+    pub fn put(&self, item: T) -> Result<(), PutError<T>> {
+        let parcel = self.parcel(item).map_err(|(failure, item)| PutError::new(failure, item))?;
+        let done = never(blocking(self.queue.put(&mut Park::new(), parcel.message(), Patience::Waits)));
+        self.settle(done, parcel).map_err(|(failure, item)| PutError::new(failure, item))
+    }
+
+    /// Puts an item if there is room, now or never. Python's `Queue.put_nowait`.
+    ///
+    /// # Errors
+    ///
+    /// [`TryPutError::Full`] if the queue is full (or a process was stopped in the middle of a put); otherwise as
+    /// [`put`](Self::put).
+    pub fn try_put(&self, item: T) -> Result<(), TryPutError<T>> {
+        let parcel = self.parcel(item).map_err(|(failure, item)| TryPutError::new(failure, item))?;
+        let done = self.queue.try_put(parcel.message());
+        self.settle(done, parcel).map_err(|(failure, item)| TryPutError::new(failure, item))
+    }
+
+    /// [`put`](Self::put) for `timeout` at the longest; zero tries once.
+    ///
+    /// # Errors
+    ///
+    /// [`PutTimeoutError::Timeout`] if the queue was full for all of the time; otherwise as [`put`](Self::put).
+    pub fn put_timeout(&self, item: T, timeout: Duration) -> Result<(), PutTimeoutError<T>> {
+        let parcel = self.parcel(item).map_err(|(failure, item)| PutTimeoutError::new(failure, item))?;
+        let done = if timeout.is_zero() {
+            self.queue.try_put(parcel.message())
+        } else {
+            let mut waiter = ParkUntil::new(Deadline::after(timeout));
+            let put = self.queue.put(&mut waiter, parcel.message(), Patience::Waits);
+            blocking(put).unwrap_or(Err(Refused::Full))
+        };
+        self.settle(done, parcel).map_err(|(failure, item)| PutTimeoutError::new(failure, item))
+    }
+
+    /// [`put`](Self::put), suspending the task.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is done, it has put nothing, and the item is gone with it.
+    ///
+    /// # Errors
+    ///
+    /// As [`put`](Self::put).
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime, or in one without I/O or time enabled, when it has to wait.
+    #[cfg(feature = "tokio")]
+    pub async fn coro_put(&self, item: T) -> Result<(), PutError<T>> {
+        let parcel = self.parcel(item).map_err(|(failure, item)| PutError::new(failure, item))?;
+        let done =
+            never(suspended(self.queue.put(&mut Suspend::new(), parcel.message(), Patience::Waits)).await);
+        self.settle(done, parcel).map_err(|(failure, item)| PutError::new(failure, item))
+    }
+}

@@ -1,0 +1,336 @@
+//! Memory in blocks of 64 KiB, for the queue itself and for long payloads: claimed and freed without a lock.
+//!
+//! The table has a word for each block:
+//!
+//! | word | meaning |
+//! | --- | --- |
+//! | 0 | free, without memory |
+//! | 1 | free, with memory |
+//! | owner's 30 bits, and above bit 32 the next block of the payload plus one | owned by a process |
+//!
+//! A claim is one compare-and-swap to the claimer's name, so a block is never in between: if its owner dies, and no record
+//! in the queue leads to it, it is free. The lowest free block is claimed first, so that a short queue goes on using the
+//! same warm memory. A freed block keeps its memory, for the next to claim it, until there are [`WARM`] such blocks and
+//! twice as many as are in use; then the highest of them give theirs back. So a steady backlog costs no system calls, and one
+//! that drains leaves little.
+
+use std::collections::HashSet;
+use std::io;
+
+use super::words::MemoryWords;
+use crate::shm::atomic::{AtomicU32, AtomicU64, Ordering};
+use crate::shm::{Area, Owner};
+
+pub(super) const BLOCK: u64 = 64 * 1024;
+/// The first blocks are for the queue itself, so that it goes on when payloads have taken all the others: it needs one
+/// to put into, one to get from, and some that dead processes may have left.
+pub(super) const RING: u32 = 8;
+/// So many free blocks may keep their memory.
+const WARM: u32 = 44;
+/// So many entries stand in one page of the table.
+const PER_PAGE: u32 = 512;
+
+const HOLE: u64 = 0;
+const IDLE: u64 = 1;
+
+/// The blocks of a queue.
+#[derive(Debug)]
+pub(super) struct Blocks {
+    area: Area,
+    count: u32,
+    /// Where the first block begins, behind the table.
+    first: u64,
+}
+
+/// A number from shared memory that can't be true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Nonsense;
+
+/// How long the table is, in bytes.
+pub(super) fn table_length(count: u32) -> u64 {
+    (u64::from(count) * 8).next_multiple_of(4096)
+}
+
+fn owned(by: Owner, next: Option<u32>) -> u64 {
+    u64::from(by.to_bits()) | next.map_or(0, |next| u64::from(next) + 1) << 32
+}
+
+impl Blocks {
+    /// `area` is [`table_length`] and `count` blocks long.
+    pub(super) fn new(area: Area, count: u32) -> Self {
+        Self { area, count, first: table_length(count) }
+    }
+
+    pub(super) fn area(&self) -> &Area {
+        &self.area
+    }
+
+    pub(super) fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// From a position in the blocks to one in the area.
+    pub(super) fn offset(&self, position: u64) -> u64 {
+        self.first.saturating_add(position)
+    }
+
+    fn entry(&self, block: u32) -> Result<&AtomicU64, Nonsense> {
+        if block >= self.count {
+            return Err(Nonsense);
+        }
+        self.area.object(u64::from(block) * 8).ok_or(Nonsense)
+    }
+
+    /// Makes a new queue's table, and block 0 as `me`'s.
+    pub(super) fn found(&self, words: &MemoryWords, me: Owner) -> io::Result<()> {
+        self.extend(words, 0)?;
+        self.area.reserve(self.first, BLOCK)?;
+        let entry = self.entry(0).map_err(|_| io::ErrorKind::InvalidData)?;
+        entry.store(owned(me, None), Ordering::Release);
+        words.used.store(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// One page more of the table.
+    fn extend(&self, words: &MemoryWords, known: u32) -> io::Result<()> {
+        self.area.reserve(u64::from(known) * 8, 4096)?;
+        words.entries.fetch_max((known + PER_PAGE).min(self.count), Ordering::AcqRel);
+        Ok(())
+    }
+
+    /// Claims a free block that is no lower than `from`. `None`: there is none. The flag says whether it has memory.
+    fn claim(
+        &self,
+        words: &MemoryWords,
+        me: Owner,
+        from: u32,
+        hint: &AtomicU32,
+    ) -> io::Result<Option<(u32, bool)>> {
+        loop {
+            let known = words.entries.load(Ordering::Acquire).min(self.count);
+            let start = hint.load(Ordering::Relaxed).clamp(from, known.max(from));
+            for block in (start..known).chain(from..start) {
+                let Ok(entry) = self.entry(block) else { return Ok(None) };
+                let seen = entry.load(Ordering::Relaxed);
+                // Acquire pairs with the Release of `free`: its last owner is done with the block.
+                let take =
+                    || entry.compare_exchange(seen, owned(me, None), Ordering::Acquire, Ordering::Relaxed);
+                if seen <= IDLE && take().is_ok() {
+                    hint.store(block + 1, Ordering::Relaxed);
+                    words.used.fetch_add(1, Ordering::Relaxed);
+                    if seen == IDLE {
+                        decrease(&words.idle, 1);
+                    }
+                    return Ok(Some((block, seen == IDLE)));
+                }
+            }
+            if known == self.count {
+                return Ok(None);
+            }
+            self.extend(words, known)?;
+        }
+    }
+
+    /// Claims a block for the queue itself.
+    pub(super) fn claim_for_ring(&self, words: &MemoryWords, me: Owner) -> io::Result<Option<u32>> {
+        let Some((block, has_memory)) = self.claim(words, me, 0, &words.ring_hint)? else { return Ok(None) };
+        if !has_memory && let Err(error) = self.reserve(&[block]) {
+            self.set_free(words, block, HOLE);
+            return Err(error);
+        }
+        Ok(Some(block))
+    }
+
+    /// Claims `wanted` blocks for a payload and chains them up. `None`: there are not as many.
+    pub(super) fn claim_for_payload(
+        &self,
+        words: &MemoryWords,
+        me: Owner,
+        wanted: usize,
+    ) -> io::Result<Option<Vec<u32>>> {
+        if !self.might_have(words, wanted) {
+            return Ok(None);
+        }
+        let mut blocks = Vec::with_capacity(wanted);
+        let mut holes = Vec::new();
+        let outcome = loop {
+            if blocks.len() == wanted {
+                break self.reserve(&holes).map(|()| true);
+            }
+            match self.claim(words, me, RING, &words.extent_hint) {
+                Ok(Some((block, has_memory))) => {
+                    blocks.push(block);
+                    if !has_memory {
+                        holes.push(block);
+                    }
+                }
+                Ok(None) => break Ok(false),
+                Err(error) => break Err(error),
+            }
+        };
+        if !matches!(outcome, Ok(true)) {
+            // Those that had no memory have none, or more than their word says, which does no harm.
+            let holes: HashSet<u32> = holes.into_iter().collect();
+            for &block in &blocks {
+                self.set_free(words, block, if holes.contains(&block) { HOLE } else { IDLE });
+            }
+            words.extent_hint.store(RING, Ordering::Relaxed);
+            return outcome.map(|_| None);
+        }
+        for pair in blocks.windows(2) {
+            self.link(me, pair[0], Some(pair[1]));
+        }
+        Ok(Some(blocks))
+    }
+
+    /// Whether so many blocks seem to be free: asked first, so that claimers who can't all be served don't take and give
+    /// back in turns.
+    fn might_have(&self, words: &MemoryWords, wanted: usize) -> bool {
+        let known = words.entries.load(Ordering::Acquire).min(self.count);
+        let beyond = (self.count - known.max(RING)) as usize;
+        if beyond >= wanted {
+            return true;
+        }
+        let is_free =
+            |&block: &u32| self.entry(block).is_ok_and(|entry| entry.load(Ordering::Relaxed) <= IDLE);
+        (RING..known).filter(is_free).take(wanted - beyond).count() == wanted - beyond
+    }
+
+    fn link(&self, me: Owner, block: u32, next: Option<u32>) {
+        if let Ok(entry) = self.entry(block) {
+            entry.store(owned(me, next), Ordering::Relaxed);
+        }
+    }
+
+    fn reserve(&self, blocks: &[u32]) -> io::Result<()> {
+        for (start, count) in runs(blocks) {
+            self.area.reserve(self.offset(u64::from(start) * BLOCK), count * BLOCK)?;
+        }
+        Ok(())
+    }
+
+    fn set_free(&self, words: &MemoryWords, block: u32, how: u64) {
+        if let Ok(entry) = self.entry(block) {
+            // Release pairs with the Acquire of the next claim.
+            entry.store(how, Ordering::Release);
+            decrease(&words.used, 1);
+            if how == IDLE {
+                words.idle.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Frees blocks that the caller owns. Killed in the middle, it leaves the rest with its name on.
+    pub(super) fn free(&self, words: &MemoryWords, me: Owner, blocks: &[u32]) {
+        for &block in blocks {
+            self.set_free(words, block, IDLE);
+            words.ring_hint.fetch_min(block, Ordering::Relaxed);
+            words.extent_hint.fetch_min(block, Ordering::Relaxed);
+        }
+        let used = words.used.load(Ordering::Relaxed);
+        if words.idle.load(Ordering::Relaxed) > WARM.saturating_add(used.saturating_mul(2)) {
+            self.trim(words, me);
+        }
+    }
+
+    /// Gives back the memory of free blocks, from the highest down, until about half as many are left as may be.
+    #[cold]
+    fn trim(&self, words: &MemoryWords, me: Owner) {
+        let known = words.entries.load(Ordering::Acquire).min(self.count);
+        let mut idle = Vec::new();
+        let mut used = 0;
+        for block in 0..known {
+            match self.entry(block).map_or(HOLE, |entry| entry.load(Ordering::Relaxed)) {
+                HOLE => {}
+                IDLE => idle.push(block),
+                _ => used += 1,
+            }
+        }
+        // Whoever was killed left the counts wrong: here is the truth of a moment ago.
+        words.used.store(used, Ordering::Relaxed);
+        words.idle.store(u32::try_from(idle.len()).unwrap_or(0), Ordering::Relaxed);
+        let mut high = idle.split_off(idle.len().min((WARM / 2 + used) as usize));
+        // Claimed for as long as it takes, or another might claim one as having memory.
+        high.retain(|&block| {
+            let name = owned(me, None);
+            self.entry(block).is_ok_and(|entry| {
+                entry.compare_exchange(IDLE, name, Ordering::Acquire, Ordering::Relaxed).is_ok()
+            })
+        });
+        words.used.fetch_add(u32::try_from(high.len()).unwrap_or(0), Ordering::Relaxed);
+        decrease(&words.idle, u32::try_from(high.len()).unwrap_or(0));
+        self.free_cold(words, &high);
+    }
+
+    /// Frees blocks together with their memory: those that the caller owns, or that belonged to the dead, who may have died
+    /// before they got memory for them.
+    pub(super) fn free_cold(&self, words: &MemoryWords, blocks: &[u32]) {
+        for (start, count) in runs(blocks) {
+            self.area.give_back(self.offset(u64::from(start) * BLOCK), count * BLOCK);
+        }
+        for &block in blocks {
+            self.set_free(words, block, HOLE);
+            words.ring_hint.fetch_min(block, Ordering::Relaxed);
+            words.extent_hint.fetch_min(block, Ordering::Relaxed);
+        }
+    }
+
+    /// The blocks of a payload, from its first on.
+    pub(super) fn chain(&self, first: u32, count: usize) -> Result<Vec<u32>, Nonsense> {
+        let mut blocks = Vec::with_capacity(count.min(self.count as usize));
+        let mut next = first;
+        for _ in 0..count {
+            let word = self.entry(next)?.load(Ordering::Relaxed);
+            if word <= IDLE || next < RING {
+                return Err(Nonsense);
+            }
+            blocks.push(next);
+            // A payload's last block says none, which is no block's number.
+            next = u32::try_from(word >> 32).unwrap_or(0).wrapping_sub(1);
+        }
+        Ok(blocks)
+    }
+
+    /// Writes a new owner on a payload's blocks, as [`chain`](Self::chain) gave them.
+    pub(super) fn adopt(&self, me: Owner, blocks: &[u32]) {
+        for (index, &block) in blocks.iter().enumerate() {
+            self.link(me, block, blocks.get(index + 1).copied());
+        }
+    }
+
+    /// Whose it is.
+    pub(super) fn owner(&self, block: u32) -> Option<Owner> {
+        let word = self.entry(block).ok()?.load(Ordering::Relaxed);
+        if word <= IDLE { None } else { Owner::from_bits((word & 0xFFFF_FFFF) as u32) }
+    }
+
+    /// Writes a new owner on a block and leaves the rest of its word.
+    pub(super) fn rename(&self, me: Owner, block: u32) {
+        if let Ok(entry) = self.entry(block) {
+            let word = entry.load(Ordering::Relaxed);
+            entry.store(word & !0xFFFF_FFFF | u64::from(me.to_bits()), Ordering::Relaxed);
+        }
+    }
+}
+
+/// One of the counts, which may be wrong but not below zero.
+fn decrease(count: &AtomicU32, by: u32) {
+    let _ = count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| Some(now.saturating_sub(by)));
+}
+
+/// Stretches of blocks that follow one another, as (first, count).
+fn runs(blocks: &[u32]) -> impl Iterator<Item = (u32, u64)> {
+    blocks.chunk_by(|a, b| *b == a.wrapping_add(1)).map(|run| (run[0], run.len() as u64))
+}
+
+#[cfg(all(test, not(aioprocessing_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_that_follow_one_another_make_a_run() {
+        let found: Vec<_> = runs(&[3, 4, 5, 9, 10, 2]).collect();
+        assert_eq!(found, [(3, 3), (9, 2), (2, 1)]);
+        assert_eq!(runs(&[]).count(), 0);
+    }
+}

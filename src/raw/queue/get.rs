@@ -1,0 +1,257 @@
+//! Getting.
+
+use super::blocks::{BLOCK, Nonsense};
+use super::cursor::{Cursor, UNIT};
+use super::record::{self, Descriptor, Facts, Flags};
+use super::{GETTERS, Patience, Queue, wake};
+use crate::planted::planted;
+use crate::shm::atomic::Ordering;
+use crate::wait::{Look, ParkUntil, Step, Waiter, blocking, until};
+
+/// What is known of a message beside its bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Taken {
+    pub(crate) flags: Flags,
+    pub(crate) nonce: u64,
+}
+
+/// Why nothing was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotTaken {
+    /// Closed, and nothing is left.
+    Closed,
+    /// Nothing there now; only where the caller would not wait.
+    Empty,
+    /// What stands in shared memory can't be true; nothing was changed.
+    Corrupt,
+}
+
+/// An item that is ours: the head has moved behind it.
+struct Won {
+    taken: Taken,
+    /// The blocks of a long payload, and its length.
+    payload: Option<(Vec<u32>, usize)>,
+    /// The block that the head has left.
+    left: Option<u32>,
+    more: bool,
+}
+
+/// A record that passed all checks.
+struct Found {
+    at: u64,
+    facts: Facts,
+    length: usize,
+    /// The block that leads to it, if that is another.
+    left: Option<u32>,
+}
+
+impl Queue {
+    /// Takes a message: its bytes are put into `into`. Dropped before it is done, it has taken nothing.
+    pub(crate) async fn get<W: Waiter>(
+        &self,
+        waiter: &mut W,
+        into: &mut Vec<u8>,
+        patience: Patience,
+    ) -> Result<Result<Taken, NotTaken>, W::GaveUp> {
+        let mut has_waited = false;
+        let won = until(waiter, |look| {
+            if look.is_listed() && !has_waited {
+                has_waited = true;
+                self.words.get.waits.fetch_add(1, Ordering::Relaxed);
+            }
+            self.attempt_get(look, into, patience)
+        })
+        .await?;
+        Ok(won.and_then(|won| self.finish(won, into)))
+    }
+
+    /// Takes a message now or never.
+    pub(crate) fn try_get(&self, into: &mut Vec<u8>) -> Result<Taken, NotTaken> {
+        if let Step::Done(won) = self.attempt_get(Look::Glance, into, Patience::Tries) {
+            return won.and_then(|won| self.finish(won, into));
+        }
+        let mut waiter = ParkUntil::new(Self::grace());
+        blocking(self.get(&mut waiter, into, Patience::Tries)).unwrap_or(Err(NotTaken::Empty))
+    }
+
+    #[inline]
+    fn attempt_get<'a>(
+        &'a self,
+        look: Look,
+        into: &mut Vec<u8>,
+        patience: Patience,
+    ) -> Step<'a, Result<Won, NotTaken>> {
+        let side = &self.words.get;
+        if self.words.is_ended() {
+            return Step::Done(Err(NotTaken::Closed));
+        }
+        let empty = |tail: Cursor| {
+            if tail.is_closed() {
+                Step::Done(Err(NotTaken::Closed))
+            } else if patience == Patience::Tries {
+                Step::Done(Err(NotTaken::Empty))
+            } else {
+                Step::Wait(self.items())
+            }
+        };
+        // By plain loads first, the head before the tail: if they are equal the queue was empty.
+        let head = self.words.head();
+        if head.number() == Cursor(side.tail_seen.load(Ordering::Relaxed)).number() {
+            let tail = self.words.tail();
+            if head.number() == tail.number() {
+                return empty(tail);
+            }
+        }
+        if let Step::Wait(spot) = side.lock.attempt(look, self.party(GETTERS)) {
+            return Step::Wait(spot);
+        }
+        let won = {
+            let _held = self.hold(&side.lock, GETTERS);
+            self.win(into)
+        };
+        match won {
+            Ok(Ok(won)) => {
+                if self.max_items > 0 {
+                    wake(self.space(), &side.space);
+                }
+                if won.more && look.is_listed() {
+                    // The wake-up that came to us may have stood for more than one item.
+                    self.items().notify_one();
+                }
+                Step::Done(Ok(won))
+            }
+            Ok(Err(tail)) => empty(tail),
+            Err(Nonsense) => Step::Done(Err(NotTaken::Corrupt)),
+        }
+    }
+
+    /// Copies the record at the head, if it is short, and moves the head behind it. Under the get lock. `Err` in it: the
+    /// queue is empty, and that is its tail.
+    #[inline]
+    fn win(&self, into: &mut Vec<u8>) -> Result<Result<Won, Cursor>, Nonsense> {
+        let side = &self.words.get;
+        let head = Cursor(side.head.load(Ordering::Relaxed));
+        let mut tail = Cursor(side.tail_seen.load(Ordering::Relaxed));
+        if head.number() == tail.number() {
+            tail = self.words.tail();
+            if head.number() == tail.number() {
+                return Ok(Err(tail));
+            }
+            side.tail_seen.store(tail.0, Ordering::Relaxed);
+            let length = head.distance_to(tail);
+            if length > side.peak.load(Ordering::Relaxed) {
+                side.peak.store(length, Ordering::Relaxed);
+            }
+        }
+        let found = self.find(head)?;
+        into.clear();
+        let next = head.after_one(found.at + record::size(found.length));
+        // Release pairs with the Acquire of a putter's look at the head.
+        let commit = || side.head.store(next.0, Ordering::Release);
+        planted!("take-before-copying", (), {
+            commit();
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        });
+        let payload = self.copy_short(&found, into)?;
+        let me = self.region().me();
+        if let Some(block) = found.left {
+            // If we die between the commit and freeing it, it has a dead owner and no record leads to it.
+            self.blocks.rename(me, block);
+        }
+        if let Some((blocks, _)) = &payload {
+            self.blocks.adopt(me, blocks);
+        }
+        commit();
+        let taken = Taken { flags: found.facts.flags, nonce: found.facts.nonce };
+        Ok(Ok(Won { taken, payload, left: found.left, more: next.number() != tail.number() }))
+    }
+
+    /// The record that the head stands at, checked.
+    #[inline]
+    fn find(&self, head: Cursor) -> Result<Found, Nonsense> {
+        let (mut at, mut left) = (head.position(), None);
+        let mut facts = self.facts(at)?;
+        if facts.flags.has(Flags::JUMP) {
+            left = Some(u32::try_from(at / BLOCK).map_err(|_| Nonsense)?);
+            at = facts.offset;
+            if !at.is_multiple_of(BLOCK) {
+                return Err(Nonsense);
+            }
+            facts = self.facts(at)?;
+        }
+        let length = usize::try_from(facts.length).map_err(|_| Nonsense)?;
+        let is_long = length > record::INLINE;
+        let is_right = facts.number == head.number()
+            && !facts.flags.has(Flags::JUMP)
+            && facts.flags.has(Flags::EXTENT) == is_long
+            && at % BLOCK + record::size(length) + UNIT <= BLOCK;
+        if is_right { Ok(Found { at, facts, length, left }) } else { Err(Nonsense) }
+    }
+
+    #[inline]
+    fn facts(&self, at: u64) -> Result<Facts, Nonsense> {
+        let descriptor: &Descriptor = self.blocks.area().object(self.blocks.offset(at)).ok_or(Nonsense)?;
+        Ok(descriptor.read())
+    }
+
+    /// Copies a short payload; gives the blocks of a long one.
+    #[inline]
+    fn copy_short(&self, found: &Found, into: &mut Vec<u8>) -> Result<Option<(Vec<u32>, usize)>, Nonsense> {
+        let area = self.blocks.area();
+        let start = self.blocks.offset(found.at);
+        let length = found.length;
+        if found.facts.flags.has(Flags::EXTENT) {
+            return self.payload_blocks(&found.facts, length).map(|blocks| Some((blocks, length)));
+        }
+        if length <= record::SMALL {
+            let descriptor: &Descriptor = area.object(start).ok_or(Nonsense)?;
+            descriptor.append_small_to(length, into);
+        } else {
+            area.append_to(start + UNIT, length, into).ok_or(Nonsense)?;
+        }
+        Ok(None)
+    }
+
+    /// The blocks of the long payload that a record names.
+    pub(super) fn payload_blocks(&self, facts: &Facts, length: usize) -> Result<Vec<u32>, Nonsense> {
+        let count = length.div_ceil(BLOCK as usize);
+        let first = u32::try_from(facts.offset / BLOCK).map_err(|_| Nonsense)?;
+        if count > self.blocks.count() as usize {
+            return Err(Nonsense);
+        }
+        self.blocks.chain(first, count)
+    }
+
+    /// What is left to do without the lock: copying a long payload, and giving memory back.
+    fn finish(&self, won: Won, into: &mut Vec<u8>) -> Result<Taken, NotTaken> {
+        if let Some(block) = won.left {
+            planted!("a-left-block-is-not-freed", self.give_back(&[block]), ());
+        }
+        let Some((blocks, length)) = won.payload else { return Ok(won.taken) };
+        into.reserve_exact(length);
+        let mut left = length;
+        let mut copied = Some(());
+        for &block in &blocks {
+            let chunk = left.min(BLOCK as usize);
+            let at = self.blocks.offset(u64::from(block) * BLOCK);
+            copied = copied.and(self.blocks.area().append_to(at, chunk, into));
+            left -= chunk;
+        }
+        self.give_back(&blocks);
+        copied.map(|()| won.taken).ok_or(NotTaken::Corrupt)
+    }
+
+    /// Every record between the ends, for a sweep. Under both locks.
+    pub(super) fn walk(
+        &self,
+        mut visit: impl FnMut(u64, &Facts, usize) -> Result<(), Nonsense>,
+    ) -> Result<(), Nonsense> {
+        let (mut head, tail) = (self.words.head(), self.words.tail());
+        while head.number() != tail.number() {
+            let found = self.find(head)?;
+            visit(found.at, &found.facts, found.length)?;
+            head = head.after_one(found.at + record::size(found.length));
+        }
+        Ok(())
+    }
+}

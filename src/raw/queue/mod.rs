@@ -1,0 +1,195 @@
+//! The queue: any number of putters and getters, in any processes, that may be killed at any instruction.
+//!
+//! ```text
+//! head ──┐                    tail ──┐
+//! ┌──────▼─────────────────┐   ┌─────▼────────────────┐
+//! │ … │ record │ … │ JUMP ─┼──▶│ record │ (not yet)   │      blocks of 64 KiB, wherever they were free
+//! └────────────────────────┘   └──┼───────────────────┘
+//!                                 └──▶ long payloads stand in blocks of their own
+//! ```
+//!
+//! * A **put** takes the put lock, writes a record where the tail stands, and moves the tail behind it: that one store is
+//!   the put. Before it nothing has happened, after it all has, so a putter that dies leaves nothing to repair.
+//! * A **get** takes the get lock, copies the record at the head, and moves the head behind it: that one store is the get.
+//! * **Memory** comes in blocks (`blocks.rs`), each with its owner's name on. A block leads to the next by a `JUMP` record,
+//!   which is written before the put that needs it and published with it. A block whose owner died belongs to the queue if
+//!   a record between head and tail leads to it, and to nobody otherwise: `sweep.rs` finds those.
+//!
+//! | who dies | what is left |
+//! | --- | --- |
+//! | a putter before its commit | the lock, which the next one takes over; its blocks, which are swept |
+//! | a putter after it | an item like any other |
+//! | a getter before its commit | the lock; the item is there for the next |
+//! | a getter after it | the item is lost with the process that took it; its blocks are swept |
+//!
+//! Everything read from shared memory is read once and checked: positions by [`Area`](crate::shm::Area), numbers here.
+
+mod blocks;
+mod cursor;
+mod get;
+mod put;
+mod record;
+mod sweep;
+mod words;
+
+use std::sync::Arc;
+
+use blocks::{BLOCK, Blocks, RING, table_length};
+pub(crate) use get::{NotTaken, Taken};
+pub(crate) use put::{Message, Refused};
+pub(crate) use record::Flags;
+pub(crate) use words::QueueWords;
+
+use super::{LockWords, Party};
+use crate::shm::atomic::Ordering;
+use crate::shm::{Area, AttachError, Plan, Ref, Region};
+use crate::wait::{Bell, Deadline, Spot};
+
+/// The bells of a queue's region.
+const GETTERS: usize = 0;
+const PUTTERS: usize = 1;
+
+/// What `try_` operations grant those who are in the middle of an operation on the same side, in nanoseconds: it is over in
+/// far less, unless one of them was stopped there.
+const GRACE: std::time::Duration = std::time::Duration::from_millis(10);
+
+/// A queue of messages.
+#[derive(Clone)]
+pub(crate) struct Queue {
+    words: Ref<QueueWords>,
+    blocks: Arc<Blocks>,
+    /// Zero: unbounded.
+    max_items: u64,
+    limit: u64,
+}
+
+/// Whether an operation waits for its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// As long as its waiter does.
+    Waits,
+    /// Not at all.
+    Tries,
+}
+
+/// A lock that is held, given back in a panic too.
+struct Held<'a> {
+    lock: &'a LockWords,
+    party: Party<'a, Region>,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.lock.release(self.party, false);
+    }
+}
+
+impl Queue {
+    /// The most memory that a queue can have.
+    pub(crate) const HIGHEST_LIMIT: u64 = 14 << 30;
+
+    /// `limit`, in bytes: how long the longest item may be, and about how much all together.
+    pub(crate) fn create(max_items: u64, limit: u64) -> Result<Self, AttachError> {
+        let payload = limit.min(Self::HIGHEST_LIMIT).div_ceil(BLOCK).max(4);
+        // An eighth on top, for descriptors and for what is left over in blocks.
+        let count = RING + u32::try_from(payload + payload / 8).unwrap_or(u32::MAX);
+        let mut plan = Plan::new(2);
+        let offset = plan.place::<QueueWords>(1);
+        let room = plan.room(table_length(count) + u64::from(count) * BLOCK);
+        let words: Ref<QueueWords> = plan.create()?.object(offset)?;
+        words.max_items.store(max_items, Ordering::Relaxed);
+        words.limit.store(limit, Ordering::Relaxed);
+        words.room.store(room, Ordering::Relaxed);
+        words.blocks.store(u64::from(count), Ordering::Relaxed);
+        let me = words.region().me();
+        let queue = Self::attach(words)?;
+        queue.blocks.found(&queue.words.memory, me)?;
+        Ok(queue)
+    }
+
+    /// The queue that these words describe.
+    pub(crate) fn attach(words: Ref<QueueWords>) -> Result<Self, AttachError> {
+        let nonsense = AttachError::NotARegion("a queue of impossible size");
+        let max_items = words.max_items.load(Ordering::Relaxed);
+        let limit = words.limit.load(Ordering::Relaxed);
+        let Ok(count) = u32::try_from(words.blocks.load(Ordering::Relaxed)) else { return Err(nonsense) };
+        if count <= RING || u64::from(count) > cursor::REACH / BLOCK {
+            return Err(nonsense);
+        }
+        let length = table_length(count) + u64::from(count) * BLOCK;
+        let area = Area::new(words.region(), words.room.load(Ordering::Relaxed), length)?;
+        Ok(Self { words, blocks: Arc::new(Blocks::new(area, count)), max_items, limit })
+    }
+
+    pub(crate) fn words(&self) -> &Ref<QueueWords> {
+        &self.words
+    }
+
+    pub(crate) fn region(&self) -> &Arc<Region> {
+        self.words.region()
+    }
+
+    /// Zero: unbounded.
+    pub(crate) fn max_items(&self) -> u64 {
+        self.max_items
+    }
+
+    pub(crate) fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    /// Exact at some moment during the call.
+    pub(crate) fn len(&self) -> u64 {
+        let (head, tail) = self.words.ends();
+        head.distance_to(tail)
+    }
+
+    /// Closes it and tells everybody who waits.
+    pub(crate) fn close(&self, now: bool) {
+        self.words.close(now);
+        // Also where it was closed already: whoever closed it may have died before this line.
+        self.items().notify_all();
+        self.space().notify_all();
+        self.memory().notify_all();
+    }
+
+    fn party(&self, bell: usize) -> Party<'_, Region> {
+        let region = self.words.region();
+        Party { me: region.me(), alive: region, bell: Bell::new(region, bell) }
+    }
+
+    fn items(&self) -> Spot<'_> {
+        Spot::new(&self.words.put.items, Bell::new(self.words.region(), GETTERS))
+    }
+
+    fn space(&self) -> Spot<'_> {
+        Spot::new(&self.words.get.space, Bell::new(self.words.region(), PUTTERS))
+    }
+
+    fn memory(&self) -> Spot<'_> {
+        Spot::new(&self.words.get.memory, Bell::new(self.words.region(), PUTTERS))
+    }
+
+    fn hold<'a>(&'a self, lock: &'a LockWords, bell: usize) -> Held<'a> {
+        Held { lock, party: self.party(bell) }
+    }
+
+    fn grace() -> Deadline {
+        Deadline::after(GRACE)
+    }
+
+    /// How many wait for an item, and how many for room: hints.
+    pub(crate) fn waiters(&self) -> (u64, u64) {
+        let words = &self.words;
+        (words.put.items.waiters(), words.get.space.waiters() + words.get.memory.waiters())
+    }
+}
+
+/// Wakes one of those who wait at `spot`, and leaves word of where it was done from.
+fn wake(spot: Spot<'_>, words: &crate::wait::WaitWords) {
+    // A hint: who is listed only now finds the change itself.
+    if words.waiters() > 0 {
+        spot.sign();
+    }
+    spot.notify_one();
+}

@@ -1,0 +1,112 @@
+//! One record of the queue: a descriptor of 64 bytes, and behind it the payload if that is short.
+
+use super::cursor::UNIT;
+use crate::shm::atomic::{AtomicU32, AtomicU64, Ordering};
+use crate::shm::shared;
+
+shared! {
+    /// What stands at the head of every record. Written under the put lock before the tail moves past it; after that only
+    /// `state` and `marks` change, under the get lock.
+    pub(super) struct Descriptor[64] {
+        /// Counted from the queue's beginning, wrapping with the cursors.
+        number: AtomicU64,
+        /// Of the payload, or of a jump's target, in bytes from the first block on.
+        offset: AtomicU64,
+        length: AtomicU64,
+        /// Who has taken it, in a queue with leases.
+        state: AtomicU32,
+        /// Attempts above, [`Flags`] in the lower 16 bits.
+        marks: AtomicU32,
+        /// Tells which packet of descriptors belongs to it.
+        nonce: AtomicU64,
+        /// A payload of up to 24 bytes.
+        small: [AtomicU64; 3],
+    }
+}
+
+/// A payload up to this length stands in the descriptor itself.
+pub(super) const SMALL: usize = 24;
+/// A payload up to this length stands behind its descriptor; two such records fit into a block.
+pub(super) const INLINE: usize = 32_640;
+
+/// What kind of record it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Flags(u16);
+
+impl Flags {
+    /// The payload was encoded by the queue's codec.
+    pub(crate) const ENCODED: Self = Self(0);
+    /// The payload is the item's own bytes.
+    pub(crate) const RAW: Self = Self(1);
+    /// Descriptors belong to it.
+    pub(crate) const LUGGAGE: Self = Self(2);
+    /// The payload stands in blocks of its own.
+    pub(super) const EXTENT: Self = Self(4);
+    /// No item: the queue goes on at `offset`.
+    pub(super) const JUMP: Self = Self(8);
+
+    pub(crate) fn has(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    #[must_use]
+    pub(crate) fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// What a descriptor says: read from shared memory once, and believed no further than it is checked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Facts {
+    pub(super) number: u64,
+    pub(super) offset: u64,
+    pub(super) length: u64,
+    pub(super) flags: Flags,
+    pub(super) nonce: u64,
+}
+
+impl Descriptor {
+    pub(super) fn write(&self, facts: &Facts) {
+        // Relaxed: the store of the tail publishes all of it.
+        self.number.store(facts.number, Ordering::Relaxed);
+        self.offset.store(facts.offset, Ordering::Relaxed);
+        self.length.store(facts.length, Ordering::Relaxed);
+        self.state.store(0, Ordering::Relaxed);
+        self.marks.store(u32::from(facts.flags.0), Ordering::Relaxed);
+        self.nonce.store(facts.nonce, Ordering::Relaxed);
+    }
+
+    /// `bytes` are at most [`SMALL`].
+    pub(super) fn write_small(&self, bytes: &[u8]) {
+        for (word, chunk) in self.small.iter().zip(bytes.chunks(8)) {
+            let mut full = [0; 8];
+            full[..chunk.len()].copy_from_slice(chunk);
+            word.store(u64::from_ne_bytes(full), Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn read(&self) -> Facts {
+        let marks = self.marks.load(Ordering::Relaxed);
+        Facts {
+            number: self.number.load(Ordering::Relaxed),
+            offset: self.offset.load(Ordering::Relaxed),
+            length: self.length.load(Ordering::Relaxed),
+            flags: Flags((marks & 0xFFFF) as u16),
+            nonce: self.nonce.load(Ordering::Relaxed),
+        }
+    }
+
+    /// `length` is at most [`SMALL`].
+    pub(super) fn append_small_to(&self, length: usize, into: &mut Vec<u8>) {
+        let mut full = [0; SMALL];
+        for (chunk, word) in full.chunks_mut(8).zip(&self.small) {
+            chunk.copy_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
+        }
+        into.extend_from_slice(&full[..length.min(SMALL)]);
+    }
+}
+
+/// How many bytes a record with this payload takes up, descriptor included.
+pub(super) fn size(length: usize) -> u64 {
+    if length <= SMALL || length > INLINE { UNIT } else { UNIT + (length as u64).next_multiple_of(UNIT) }
+}

@@ -1,0 +1,117 @@
+//! What a queue keeps at fixed places. The lines of the put side and those of the get side are kept apart.
+
+use super::cursor::{CLOSED, Cursor};
+use crate::raw::LockWords;
+use crate::shm::atomic::{AtomicU32, AtomicU64, Ordering};
+use crate::shm::{Object, shared};
+use crate::wait::WaitWords;
+
+shared! {
+    /// A queue in shared memory.
+    pub(crate) struct QueueWords[512] {
+        /// Zero: unbounded. This and the next three are written before anybody else sees the queue.
+        pub(super) max_items: AtomicU64,
+        /// How many bytes the longest item may have.
+        pub(super) limit: AtomicU64,
+        /// Where in the region the table of blocks begins, and the blocks behind it.
+        pub(super) room: AtomicU64,
+        pub(super) blocks: AtomicU64,
+        /// 1: closed for gets, too.
+        pub(super) ended: AtomicU32,
+        reserved: [AtomicU32; 3],
+        reserved_too: [AtomicU64; 10],
+        pub(super) put: PutSide,
+        pub(super) get: GetSide,
+        pub(super) memory: MemoryWords,
+    }
+
+    /// What putters write.
+    pub(super) struct PutSide[128] {
+        pub(super) lock: LockWords,
+        /// The end of the queue, a [`Cursor`]: moving it on is the put. `CLOSED` is set by anybody, all else by the lock's owner.
+        pub(super) tail: AtomicU64,
+        /// A head of a while ago. Written by the lock's owner.
+        pub(super) head_seen: AtomicU64,
+        /// How often a put had to wait: a hint.
+        pub(super) waits: AtomicU64,
+        reserved: AtomicU64,
+        /// Who waits for an item. Here, because putters read it after every put.
+        pub(super) items: WaitWords,
+        reserved_too: [AtomicU64; 6],
+    }
+
+    /// What getters write.
+    pub(super) struct GetSide[128] {
+        pub(super) lock: LockWords,
+        /// The beginning of the queue, a [`Cursor`]: moving it on is the get. Written by the lock's owner.
+        pub(super) head: AtomicU64,
+        /// A tail of a while ago. Written by the lock's owner.
+        pub(super) tail_seen: AtomicU64,
+        /// How often a get had to wait: a hint.
+        pub(super) waits: AtomicU64,
+        /// The most items that a getter has found. Written by the lock's owner.
+        pub(super) peak: AtomicU64,
+        /// Who waits for the number of items to shrink.
+        pub(super) space: WaitWords,
+        /// Who waits for memory.
+        pub(super) memory: WaitWords,
+        reserved: [AtomicU64; 4],
+    }
+
+    /// Where to look for free blocks and how many there are: hints, all of them.
+    pub(super) struct MemoryWords[128] {
+        /// Below this few blocks are free for the queue itself; below the next, few for payloads.
+        pub(super) ring_hint: AtomicU32,
+        pub(super) extent_hint: AtomicU32,
+        /// How many entries of the table have memory.
+        pub(super) entries: AtomicU32,
+        /// The region's count of deaths at the last sweep.
+        pub(super) swept: AtomicU32,
+        /// How many blocks are owned, and how many are free and have memory.
+        pub(super) used: AtomicU32,
+        pub(super) idle: AtomicU32,
+        reserved: [AtomicU64; 13],
+    }
+}
+
+impl Object for QueueWords {
+    const KIND: u32 = 16;
+}
+
+impl QueueWords {
+    pub(crate) fn tail(&self) -> Cursor {
+        // Acquire pairs with the commit of a put: who sees the tail behind a record sees the record.
+        Cursor(self.put.tail.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn head(&self) -> Cursor {
+        // Acquire pairs with the commit of a get: who sees the head behind a record may write over it.
+        Cursor(self.get.head.load(Ordering::Acquire))
+    }
+
+    /// Both ends as they were at one moment.
+    pub(crate) fn ends(&self) -> (Cursor, Cursor) {
+        let mut head = self.head();
+        loop {
+            let tail = self.tail();
+            let again = self.head();
+            if again == head {
+                return (head, tail);
+            }
+            head = again;
+        }
+    }
+
+    /// From now on puts fail; `now`: gets too. True for the call that closed it.
+    pub(super) fn close(&self, now: bool) -> bool {
+        if now {
+            self.ended.store(1, Ordering::Release);
+        }
+        // One step that takes no lock. A putter's commit compares the whole word, so it comes before this or fails.
+        self.put.tail.fetch_or(CLOSED, Ordering::AcqRel) & CLOSED == 0
+    }
+
+    pub(super) fn is_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire) != 0
+    }
+}

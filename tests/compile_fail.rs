@@ -1,0 +1,12 @@
+//! What must not compile, and what must beside it.
+#![cfg(feature = "tokio")]
+
+#[test]
+fn only_functions_without_captures_can_be_spawned() {
+    let cases = trybuild::TestCases::new();
+    // A check in a constant is made when code is generated: a case that passes is built, and takes the others with it.
+    cases.pass("tests/compile/spawn_pass.rs");
+    cases.compile_fail("tests/compile/spawn_captures.rs");
+    cases.compile_fail("tests/compile/spawn_function_pointer.rs");
+    cases.compile_fail("tests/compile/spawn_wrong_arguments.rs");
+}
