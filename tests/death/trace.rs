@@ -157,7 +157,7 @@ impl Victim {
                 return Waited::Stopped;
             }
             looks += 1;
-            if looks % 8 == 0 && state_of(&stat) == b'S' {
+            if looks.is_multiple_of(8) && state_of(&stat) == b'S' {
                 return Waited::Asleep;
             }
             std::thread::yield_now();
