@@ -52,9 +52,28 @@ pub(crate) struct Packet {
 
 /// Takes one packet; `WouldBlock` where there is none, length 0 at the end.
 pub(crate) fn receive(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<Packet> {
+    receive_with(socket, buffer, RecvFlags::empty())
+}
+
+/// The next packet, which stays: its descriptors are duplicates.
+pub(crate) fn peek(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<Packet> {
+    receive_with(socket, buffer, RecvFlags::PEEK)
+}
+
+/// Takes the next packet away and closes what was in it.
+pub(crate) fn discard(socket: impl AsFd) {
+    // Without room for them, the kernel drops the descriptors itself.
+    let mut ancillary = RecvAncillaryBuffer::default();
+    let flags = RecvFlags::DONTWAIT;
+    let _ = rustix::io::retry_on_intr(|| {
+        recvmsg(&socket, &mut [IoSliceMut::new(&mut [0; 8])], &mut ancillary, flags)
+    });
+}
+
+fn receive_with(socket: impl AsFd, buffer: &mut [u8], extra: RecvFlags) -> io::Result<Packet> {
     let mut space = [MaybeUninit::uninit(); SPACE];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-    let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
+    let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC | extra;
     let message = rustix::io::retry_on_intr(|| {
         recvmsg(&socket, &mut [IoSliceMut::new(buffer)], &mut ancillary, flags)
     })?;
