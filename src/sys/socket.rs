@@ -75,6 +75,16 @@ pub(crate) fn keeps_packets(socket: impl AsFd) -> bool {
     socket_type(&socket) == Ok(SocketType::SEQPACKET) && socket_domain(&socket) == Ok(AddressFamily::UNIX)
 }
 
+/// Takes the next packet away and closes what was in it.
+pub(crate) fn discard(socket: impl AsFd) {
+    // Without room for them, the kernel drops the descriptors itself.
+    let mut ancillary = RecvAncillaryBuffer::default();
+    let flags = RecvFlags::DONTWAIT;
+    let _ = rustix::io::retry_on_intr(|| {
+        recvmsg(&socket, &mut [IoSliceMut::new(&mut [0; 8])], &mut ancillary, flags)
+    });
+}
+
 fn receive_with(socket: impl AsFd, buffer: &mut [u8], how: RecvFlags) -> io::Result<Packet> {
     let mut space = [MaybeUninit::uninit(); SPACE];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
