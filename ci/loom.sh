@@ -19,4 +19,5 @@ no-fence-when-waking-all event_set_wakes_a_thread
 no-second-look-after-listing event_set_wakes_a_thread
 no-look-after-listing-with-the-runtime event_set_wakes_two_tasks
 a-listed-taker-forgets-the-others lock_threads
+a-cancelled-wait-keeps-its-wake-up lock_passes_on
 BUGS

@@ -1,0 +1,113 @@
+use std::fmt;
+use std::panic::Location;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use super::guard::{AioLockGuard, Last};
+use crate::raw::{LockWords, Party, Taken};
+use crate::shm::{Owner, Ref, Region};
+use crate::sys::place;
+use crate::wait::Bell;
+
+/// One process's handle on a lock: the words, and what this process has seen of their owners.
+pub(in crate::sync) struct Core {
+    pub(in crate::sync) words: Ref<LockWords>,
+    sighting: Mutex<Option<Sighting>>,
+}
+
+/// When this process first saw the present owner with the present acquisition.
+struct Sighting {
+    owner: Owner,
+    acquisition: (u32, u32),
+    since: Instant,
+}
+
+/// Who holds a lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Holder {
+    /// The name of the process, as [`current_process`](crate::current_process) gives it there.
+    pub name: String,
+    /// Its number.
+    pub pid: u32,
+    /// For at least how long it has held the lock: counted by this process, from when it first saw this holder.
+    pub held_for: Duration,
+    /// The source line that acquired the lock, as `file:line:column`, if it runs the same program as this process.
+    pub location: Option<String>,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "process {} (pid {}), for at least {:?}", self.name, self.pid, self.held_for)?;
+        match &self.location {
+            Some(location) => write!(f, ", acquired at {location}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Core {
+    pub(in crate::sync) fn new(words: Ref<LockWords>) -> Self {
+        Self { words, sighting: Mutex::new(None) }
+    }
+
+    pub(in crate::sync) fn party(&self) -> Party<'_, Region> {
+        let region = self.words.region();
+        Party { me: region.me(), alive: region, bell: Bell::new(region, 0) }
+    }
+
+    #[inline]
+    pub(in crate::sync) fn is_ours(&self) -> bool {
+        self.words.region().is_ours()
+    }
+
+    #[inline]
+    pub(in crate::sync) fn take_free(&self) -> Option<Taken> {
+        self.words.take_free(self.words.region().me()).then_some(Taken::Clean)
+    }
+
+    pub(in crate::sync) fn is_alive(&self, owner: Owner) -> bool {
+        crate::shm::Alive::is_alive(&**self.words.region(), owner)
+    }
+
+    /// Notes since when the present owner has been seen.
+    pub(in crate::sync) fn look_at_owner(&self) -> Option<Owner> {
+        let owner = self.words.word().owner()?;
+        let acquisition = self.words.acquisition();
+        let mut sighting = self.sighting.lock();
+        if !sighting.as_ref().is_some_and(|seen| seen.owner == owner && seen.acquisition == acquisition) {
+            *sighting = Some(Sighting { owner, acquisition, since: Instant::now() });
+        }
+        Some(owner)
+    }
+
+    pub(in crate::sync) fn holder(&self, owner: Owner) -> Option<Holder> {
+        let tenant = self.words.region().tenant(owner)?;
+        let held_for = match &*self.sighting.lock() {
+            Some(seen) if seen.owner == owner => seen.since.elapsed(),
+            _ => Duration::ZERO,
+        };
+        let location = place::read(tenant.build, self.words.acquisition().0);
+        Some(Holder { name: tenant.name, pid: tenant.pid, held_for, location })
+    }
+
+    /// The guard of a lock just taken: as an error if its last owner died.
+    pub(in crate::sync) fn guard(
+        self: &Arc<Self>,
+        taken: Taken,
+        location: &'static Location<'static>,
+    ) -> Result<AioLockGuard, AioLockGuard> {
+        let last = match taken {
+            Taken::Clean => None,
+            Taken::OwnerDied(None) => Some(Box::new(Last::Panicked)),
+            Taken::OwnerDied(Some(owner)) => Some(Box::new(Last::Died(self.holder(owner)))),
+        };
+        // After the look at the last holder, whose place this overwrites.
+        self.words.sign(place::note(location));
+        let died = last.is_some();
+        let guard = AioLockGuard::new(self.clone(), last);
+        if died { Err(guard) } else { Ok(guard) }
+    }
+}
