@@ -35,8 +35,7 @@ pub(crate) fn send(
     if !descriptors.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(descriptors)) {
         return Err(io::ErrorKind::ArgumentListTooLong.into());
     }
-    let silently = planted!("pipe-raises-sigpipe", SendFlags::NOSIGNAL, SendFlags::empty());
-    let flags = SendFlags::DONTWAIT | silently;
+    let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
     rustix::io::retry_on_intr(|| sendmsg(&socket, parts, &mut ancillary, flags))?;
     Ok(())
 }
