@@ -3,6 +3,8 @@
 // Models run the state machines alone.
 #![cfg_attr(aioprocessing_loom, allow(dead_code, unused_imports))]
 
+#[cfg(not(aioprocessing_loom))]
+mod pipe;
 mod planted;
 #[cfg(not(aioprocessing_loom))]
 mod process;
@@ -17,6 +19,8 @@ mod wait;
 #[cfg(not(aioprocessing_loom))]
 mod wire;
 
+#[cfg(not(aioprocessing_loom))]
+pub use pipe::*;
 #[cfg(not(aioprocessing_loom))]
 pub use process::*;
 #[cfg(not(aioprocessing_loom))]

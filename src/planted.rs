@@ -1,8 +1,8 @@
 //! Bugs on purpose.
 //!
 //! A test of a crash or a race is worth what it catches. `planted!(NAME, shipped, bug)` is `shipped` in every build but
-//! those with `--cfg aioprocessing_planted`; there the process whose `AIOPROCESSING_PLANT` is `NAME` runs `bug`
-//! instead, and the control test of that name must fail.
+//! those with `--cfg aioprocessing_planted`; there the process whose `AIOPROCESSING_PLANT` is `NAME`, or a list with
+//! commas in which it stands, runs `bug` instead, and the control test of that name must fail.
 
 /// The shipped expression, or in a process that asks for it the bug.
 #[cfg(not(aioprocessing_planted))]
@@ -24,5 +24,6 @@ pub(crate) use planted;
 #[cfg(aioprocessing_planted)]
 pub(crate) fn is(name: &str) -> bool {
     static ASKED: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
-    ASKED.get_or_init(|| std::env::var("AIOPROCESSING_PLANT").ok()).as_deref() == Some(name)
+    let asked = ASKED.get_or_init(|| std::env::var("AIOPROCESSING_PLANT").ok());
+    asked.as_ref().is_some_and(|names| names.split(',').any(|asked| asked == name))
 }

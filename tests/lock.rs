@@ -294,6 +294,7 @@ mod tasks {
             });
             assert!(!lock.is_locked());
             drop(lock.try_acquire().unwrap());
+            assert!(format!("{lock:?}").contains("waiters: 0"), "{lock:?}");
         }
     }
 

@@ -135,9 +135,11 @@ impl Child {
     /// The handle is gone. What the child has to say has no address any more; its end is seen to by whoever looks next.
     pub(super) fn orphan(&self) {
         self.is_orphan.store(true, Ordering::Relaxed);
-        let socket = self.state.lock().socket.take();
-        drop(socket);
-        planted!("the-leash-is-the-handles", (), self.state.lock().leash = None);
+        {
+            let mut state = self.state.lock();
+            state.socket = None;
+            planted!("the-leash-is-the-handles", drop(state), state.leash = None);
+        }
         planted!("a-dropped-handle-reaps-nothing", reap_orphans(), ());
     }
 }

@@ -1,6 +1,7 @@
 //! A flag that many wait for.
 
 use super::Party;
+use crate::planted::planted;
 use crate::shm::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::shm::{Alive, Object, shared};
 use crate::wait::{Spot, Step, WaitWords, Waiter, until};
@@ -69,7 +70,7 @@ impl EventWords {
         // Also where it was set already: whoever set it may have died before this line.
         let spot = Spot::new(&self.waiters, party.bell);
         spot.sign();
-        spot.notify_all();
+        planted!("set-wakes-one", spot.notify_all(), spot.notify_one());
     }
 
     pub(crate) fn clear(&self) {
@@ -91,7 +92,7 @@ impl EventWords {
         let begun = self.flag();
         until(waiter, |_| {
             let now = self.flag();
-            if now.is_set() || now.sets() != begun.sets() {
+            if now.is_set() || planted!("a-set-is-not-counted", now.sets() != begun.sets(), false) {
                 Step::Done(())
             } else {
                 Step::Wait(Spot::new(&self.waiters, party.bell))

@@ -126,7 +126,7 @@ impl LockWords {
     fn attempt_slowly<'a, A: Alive>(&'a self, look: Look, party: Party<'a, A>) -> Step<'a, Taken> {
         loop {
             let now = self.word();
-            if now.is_free() {
+            if planted!("a-held-lock-is-taken", now.is_free(), now.is_free() || look.is_listed()) {
                 // A listed taker keeps `WAIT` for the others that are listed beside it. It may itself be listed elsewhere, where
                 // this lock is only the inside of what it waits for: one that is listed here may be another.
                 let waiters = now.has_waiters() || look.is_listed() && self.waiters.waiters() > 0;

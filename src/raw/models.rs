@@ -9,7 +9,7 @@ use loom::thread;
 use super::{EventWords, LockWords, Party, Taken};
 use crate::shm::atomic::{AtomicU32, Ordering};
 use crate::shm::{Alive, Owner};
-use crate::wait::model::{Kernel, Task, Thread};
+use crate::wait::model::{Impatient, Kernel, Task, Thread};
 use crate::wait::{Bell, blocking, never};
 
 struct AllLive;
@@ -93,6 +93,30 @@ fn lock_a_task_and_a_thread_wake_each_other() {
         lock_by_thread(&world, 0);
         other.join().unwrap();
         assert_eq!(world.count.load(Ordering::Relaxed), 2);
+    });
+}
+
+#[test]
+fn lock_passes_on_a_wake_up_that_came_too_late() {
+    bounded(2, || {
+        let world = World::<LockWords>::new();
+        let taken = never(blocking(world.words.acquire(&mut Thread, world.party(0))));
+        assert_eq!(taken, Taken::Clean);
+        let impatient = {
+            let world = world.clone();
+            thread::spawn(move || {
+                if blocking(world.words.acquire(&mut Impatient, world.party(1))).is_ok() {
+                    assert!(world.words.release(world.party(1), false));
+                }
+            })
+        };
+        let patient = {
+            let world = world.clone();
+            thread::spawn(move || lock_by_thread(&world, 2))
+        };
+        assert!(world.words.release(world.party(0), false));
+        impatient.join().unwrap();
+        patient.join().unwrap();
     });
 }
 

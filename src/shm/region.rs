@@ -26,6 +26,7 @@ use super::plan::Plan;
 use super::reference::Ref;
 use super::shared::{Object, Shared, shared};
 use super::slot::{Slot, Tenant};
+use crate::planted::planted;
 use crate::sys::{Source, eventfd, forked, map::Map, memfd, place};
 
 const MAGIC: u64 = u64::from_ne_bytes(*b"aioprcs\0");
@@ -164,6 +165,7 @@ impl Region {
 
     fn hold(map: Map, fd: OwnedFd, bells: Vec<OwnedFd>) -> Result<Arc<Self>, AttachError> {
         forked::watch();
+        let fd = planted!("the-inotify-goes-first", memfd::lift(fd), fd);
         let (id, _) = memfd::identity(&fd)?;
         let me = Self::claim(&map, &fd)?.ok_or(AttachError::TooManyProcesses)?;
         let bells = bells.into_iter().map(Source::new).collect();

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::planted::planted;
 use crate::raw::{EventWords, Party};
 use crate::shm::{Plan, Ref, Region};
 use crate::sync::CreateError;
@@ -94,6 +95,11 @@ impl AioEvent {
     /// forked without exec it does nothing.
     pub fn set(&self) {
         if self.is_ours() {
+            planted!("set-takes-a-lock", (), {
+                static LOCK: parking_lot::Mutex<u32> = parking_lot::Mutex::new(0);
+                // Long enough for a signal to find it taken.
+                (0..1000).for_each(|_| *LOCK.lock() += 1);
+            });
             self.words.set(self.party());
         }
     }

@@ -64,6 +64,16 @@ pub(crate) fn reopen(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     Ok(fs::open(path(fd), OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?)
 }
 
+/// Gives the descriptor a number above those of most others.
+///
+/// The kernel closes the files of a process that ends from the highest number down, and closing an inotify instance takes it
+/// 10 ms and more. What lies above is closed before that, so that others learn of the death at once.
+pub(crate) fn lift(fd: OwnedFd) -> OwnedFd {
+    // Low enough for the table that every process begins with. Where no number is left, the one it has does.
+    const ABOVE: i32 = 32;
+    if fd.as_raw_fd() >= ABOVE { fd } else { rustix::io::fcntl_dupfd_cloexec(&fd, ABOVE).unwrap_or(fd) }
+}
+
 /// The path by which this process can name a descriptor.
 pub(crate) fn path(fd: BorrowedFd<'_>) -> String {
     format!("/proc/self/fd/{}", fd.as_raw_fd())

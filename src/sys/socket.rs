@@ -5,9 +5,10 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::cmsg_space;
+use rustix::net::sockopt::{socket_domain, socket_type};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recv, recvmsg, sendmsg, socketpair,
 };
 
 use crate::planted::planted;
@@ -34,7 +35,8 @@ pub(crate) fn send(
     if !descriptors.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(descriptors)) {
         return Err(io::ErrorKind::ArgumentListTooLong.into());
     }
-    let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+    let silently = planted!("pipe-raises-sigpipe", SendFlags::NOSIGNAL, SendFlags::empty());
+    let flags = SendFlags::DONTWAIT | silently;
     rustix::io::retry_on_intr(|| sendmsg(&socket, parts, &mut ancillary, flags))?;
     Ok(())
 }
@@ -52,9 +54,31 @@ pub(crate) struct Packet {
 
 /// Takes one packet; `WouldBlock` where there is none, length 0 at the end.
 pub(crate) fn receive(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<Packet> {
+    receive_with(socket, buffer, RecvFlags::empty())
+}
+
+/// The next packet, which stays where it is. Its descriptors come too, as new ones.
+pub(crate) fn peek(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<Packet> {
+    receive_with(socket, buffer, RecvFlags::PEEK)
+}
+
+/// The first byte of the next packet, which stays where it is; `None` at the end.
+pub(crate) fn peek_byte(socket: impl AsFd) -> io::Result<Option<u8>> {
+    let mut byte = [0];
+    let flags = RecvFlags::DONTWAIT | RecvFlags::PEEK;
+    let (_, length) = rustix::io::retry_on_intr(|| recv(&socket, &mut byte, flags))?;
+    Ok((length > 0).then_some(byte[0]))
+}
+
+/// Whether this is a socket of the kind that [`pair`] makes.
+pub(crate) fn keeps_packets(socket: impl AsFd) -> bool {
+    socket_type(&socket) == Ok(SocketType::SEQPACKET) && socket_domain(&socket) == Ok(AddressFamily::UNIX)
+}
+
+fn receive_with(socket: impl AsFd, buffer: &mut [u8], how: RecvFlags) -> io::Result<Packet> {
     let mut space = [MaybeUninit::uninit(); SPACE];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-    let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
+    let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC | how;
     let message = rustix::io::retry_on_intr(|| {
         recvmsg(&socket, &mut [IoSliceMut::new(buffer)], &mut ancillary, flags)
     })?;

@@ -3,9 +3,12 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fstat, memfd_create};
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, fstat, memfd_create};
 use rustix::io::{Errno, pread, retry_on_intr, write};
 use rustix::process::{Resource, getrlimit};
+
+const SEALS: SealFlags =
+    SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::WRITE).union(SealFlags::SEAL);
 
 /// A sealed file with these bytes.
 pub(crate) fn store(mut bytes: &[u8]) -> io::Result<OwnedFd> {
@@ -24,12 +27,16 @@ pub(crate) fn store(mut bytes: &[u8]) -> io::Result<OwnedFd> {
         let written = retry_on_intr(|| write(&file, bytes))?;
         bytes = bytes.get(written..).unwrap_or_default();
     }
-    fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE | SealFlags::SEAL)?;
+    fcntl_add_seals(&file, SEALS)?;
     Ok(file)
 }
 
-/// All bytes of a file that must be `length` long. It is read and never mapped: whoever sent it can't make that fatal.
+/// All bytes of a file that must be `length` long and sealed: only memory is, whose reading never waits for anybody. It is
+/// read and never mapped: whoever sent it can't make that fatal.
 pub(crate) fn fetch(file: impl AsFd, length: u64) -> io::Result<Vec<u8>> {
+    if !fcntl_get_seals(&file).is_ok_and(|seals| seals.contains(SEALS)) {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
     let size = fstat(&file)?.st_size;
     if u64::try_from(size) != Ok(length) {
         return Err(io::ErrorKind::InvalidData.into());

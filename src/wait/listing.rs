@@ -196,6 +196,12 @@ impl WaitWords {
         self.update(|listed| listed.arrived().left(reach)).woken() > 0
     }
 
+    /// What must not be done between two looks: the waiter is off the list while it makes the next one.
+    #[cfg(aioprocessing_planted)]
+    pub(super) fn step_back(&self, reach: Reach) {
+        self.update(|listed| listed.left(reach));
+    }
+
     /// A waiter moves from the word to the bell, or back. It uses up no token.
     ///
     /// A notifier that counted it where it was may look for it there in vain, and then rings.

@@ -13,7 +13,7 @@ use loom::sync::{Condvar, Mutex};
 use super::Spot;
 use super::edge::{Edge, poll_edge};
 use super::listing::{Reach, WaitWords, Wake};
-use super::waiter::{Ready, Waiter, Woken};
+use super::waiter::{Ready, TimedOut, Waiter, Woken};
 use crate::shm::atomic::{AtomicU32, Ordering};
 use crate::sys::Source;
 
@@ -130,6 +130,35 @@ impl Waiter for Thread {
         _: Ready,
         _: impl FnMut() -> Option<T> + Send,
     ) -> Result<T, Infallible> {
+        unreachable!("models wait on words only")
+    }
+}
+
+/// A blocked thread that has run out of time whenever it is woken.
+pub(crate) struct Impatient;
+
+impl Waiter for Impatient {
+    type GaveUp = TimedOut;
+
+    fn spins(&self, _: Spot<'_>) -> u32 {
+        0
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Sleeper
+    }
+
+    async fn on_word(&mut self, spot: Spot<'_>, seen: u32) -> Result<Woken, TimedOut> {
+        spot.bell().0.futex_wait(spot.words().turn(), seen);
+        Err(TimedOut)
+    }
+
+    async fn on_fd<T: Send>(
+        &mut self,
+        _: &Source,
+        _: Ready,
+        _: impl FnMut() -> Option<T> + Send,
+    ) -> Result<T, TimedOut> {
         unreachable!("models wait on words only")
     }
 }

@@ -3,12 +3,17 @@
 //! A peer killed between its change of the state and its notification, or a waiter killed with the wake-up that was
 //! meant for others, leaves a sleeper that nobody will wake. So every sleep is bounded, and grows.
 
+use crate::planted::planted;
+
 const MILLI: u64 = 1_000_000;
 const FIRST: u64 = 5 * MILLI;
 /// Eight doublings of the first one. tokio wakes twice for a sleep of this length, so it stays under two wake-ups a second.
 const LONGEST: u64 = 1_280 * MILLI;
 /// After word of a death: the kernel tells of it a little before its locks are free.
 const SUSPICIOUS: u64 = MILLI / 10;
+
+#[cfg(aioprocessing_planted)]
+const NEVER: u64 = u64::MAX / 4;
 
 /// The next bounded sleep of one wait.
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +26,7 @@ impl Nap {
 
     /// Nanoseconds.
     pub(crate) fn length(self) -> u64 {
-        self.0
+        planted!("an-unbounded-sleep", self.0, NEVER)
     }
 
     /// Whether the wait has lasted for long enough to be worth a few descriptors.
@@ -36,7 +41,8 @@ impl Nap {
 
     /// The sleep ran its full length.
     pub(crate) fn grow(&mut self) {
-        self.0 = (self.0 * 2).min(LONGEST);
+        let longer = planted!("naps-do-not-grow", self.0 * 2, self.0);
+        self.0 = planted!("long-naps-never-end", longer.min(LONGEST), NEVER);
     }
 
     /// Somebody may have died.

@@ -63,8 +63,8 @@ impl<'a> Ticket<'a> {
 
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
-        let had_token = self.spot.words.leave(self.reach);
-        if had_token && !self.got {
+        let had_token = planted!("a-dropped-wait-stays-listed", self.spot.words.leave(self.reach), false);
+        if planted!("a-cancelled-wait-keeps-its-wake-up", had_token && !self.got, false) {
             self.spot.notify_one();
         }
     }
@@ -143,7 +143,10 @@ pub(crate) async fn until<'a, W: Waiter, T>(
                 Woken::Turned => Look::Again,
                 Woken::InDoubt => Look::Thorough,
             };
-            ticket.seen = spot.words.arrive();
+            ticket.seen = planted!("a-count-that-drops-before-the-second-look", spot.words.arrive(), {
+                spot.words.step_back(ticket.reach);
+                spot.words.arrive()
+            });
         }
     }
 }

@@ -16,6 +16,7 @@ use super::edge::{Edge, poll_edge};
 use super::listing::Reach;
 use super::nap::Nap;
 use super::waiter::{Ready, Waiter, Woken};
+use crate::planted::planted;
 use crate::shm::atomic::Ordering;
 use crate::shm::notice;
 use crate::sys::{Registration, Source};
@@ -93,7 +94,9 @@ impl Waiter for Suspend {
                 .await
             };
             match event {
-                Event::Rung => {}
+                Event::Rung => planted!("a-doorbell-that-is-read", (), {
+                    crate::sys::eventfd::silence(spot.bell().source());
+                }),
                 Event::Turned if turn.load(Ordering::Acquire) != seen => return Ok(Woken::Turned),
                 Event::Turned => return Ok(Woken::InDoubt),
                 Event::Notice => {

@@ -3,6 +3,8 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::guard::guarded;
+
 /// How values become bytes and bytes values.
 ///
 /// A codec is a type without values: it is named as a type parameter of queues, pipes and pools. The default is
@@ -39,8 +41,8 @@ pub trait Codec: Send + Sync + 'static {
 
 /// The default [`Codec`]: the compact binary format of the crate `postcard`.
 ///
-/// It does not describe itself. Types whose fields come and go (`#[serde(untagged)]`, `flatten`,
-/// `skip_serializing_if`) can't be read back from it.
+/// It does not describe itself: a value with a field that `#[serde(skip_serializing_if)]` leaves out, or with `flatten`, is an
+/// error when it is encoded, and one of an `untagged` type when it is decoded.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Postcard;
 
@@ -48,13 +50,8 @@ impl Codec for Postcard {
     const NAME: &'static str = "postcard";
 
     fn encode<T: Serialize + ?Sized>(value: &T, into: &mut Vec<u8>) -> Result<(), EncodeError> {
-        match postcard::to_extend(value, std::mem::take(into)) {
-            Ok(bytes) => {
-                *into = bytes;
-                Ok(())
-            }
-            Err(error) => Err(EncodeError::Value { message: error.to_string() }),
-        }
+        *into = guarded(value, |value| postcard::to_extend(value, std::mem::take(into)))?;
+        Ok(())
     }
 
     fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
@@ -164,6 +161,75 @@ mod tests {
                 Err(serde::ser::Error::custom("no"))
             }
         }
-        assert!(matches!(Postcard::encode(&Refuses, &mut Vec::new()), Err(EncodeError::Value { .. })));
+        let error = Postcard::encode(&[Some(Refuses)], &mut Vec::new()).unwrap_err();
+        assert_eq!(error, EncodeError::Value { message: "no".to_owned() });
+    }
+
+    #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+    struct Gap {
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        first: Option<u8>,
+        second: u8,
+    }
+
+    #[test]
+    fn a_field_that_is_left_out_is_an_error_and_no_other_value() {
+        let whole = Gap { first: Some(1), second: 2 };
+        assert_eq!(round_trip(&whole), whole);
+        let error =
+            Postcard::encode(&vec![(0, Gap { first: None, second: 2 })], &mut Vec::new()).unwrap_err();
+        assert!(
+            matches!(&error, EncodeError::Value { message } if message.contains("field first")),
+            "{error:?}"
+        );
+    }
+
+    #[test]
+    fn flattened_and_untagged_values_are_errors() {
+        #[derive(Debug, serde::Serialize, serde::Deserialize)]
+        struct Outer {
+            a: u8,
+            #[serde(flatten)]
+            inner: Gap,
+        }
+        let outer = Outer { a: 1, inner: Gap { first: Some(1), second: 2 } };
+        assert!(matches!(Postcard::encode(&outer, &mut Vec::new()), Err(EncodeError::Value { .. })));
+
+        #[derive(Debug, serde::Serialize, serde::Deserialize)]
+        #[serde(untagged)]
+        enum Either {
+            Number(u8),
+            Text(String),
+        }
+        let mut bytes = Vec::new();
+        Postcard::encode(&(Either::Number(1), Either::Text("x".to_owned())), &mut bytes).unwrap();
+        assert!(matches!(Postcard::decode::<(Either, Either)>(&bytes), Err(DecodeError::Value { .. })));
+    }
+
+    #[test]
+    fn every_kind_of_value_passes_the_guard() {
+        #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+        struct Unit;
+        #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+        struct New(i128);
+        #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+        struct Pair(char, u16);
+        #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+        enum All {
+            Unit(Unit),
+            Empty,
+            New(New),
+            Pair(Pair, f32),
+            Named { map: std::collections::BTreeMap<String, Option<bool>>, address: std::net::IpAddr },
+        }
+        let map = [("a".to_owned(), None), ("b".to_owned(), Some(true))].into();
+        let all = vec![
+            All::Unit(Unit),
+            All::Empty,
+            All::New(New(i128::MIN)),
+            All::Pair(Pair('ä', 7), 0.5),
+            All::Named { map, address: std::net::Ipv4Addr::LOCALHOST.into() },
+        ];
+        assert_eq!(round_trip(&all), all);
     }
 }

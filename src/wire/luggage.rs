@@ -36,11 +36,29 @@ pub(crate) enum LuggageError {
     Failed(String),
 }
 
+/// What is to be done here once the message is on its way: the ends of pipes in it are closed. Dropped, nothing is.
+#[derive(Default)]
+pub(crate) struct Parting(Vec<Box<dyn FnOnce() + Send>>);
+
+impl Parting {
+    /// The message is sent.
+    pub(crate) fn complete(self) {
+        self.0.into_iter().for_each(|part| part());
+    }
+}
+
+impl std::fmt::Debug for Parting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Parting").field(&self.0.len()).finish()
+    }
+}
+
 /// What one message is being filled with.
 #[derive(Default)]
 struct Trunk {
     descriptors: Vec<OwnedFd>,
     shared: HashMap<(u64, u64), u32>,
+    parting: Parting,
     refusal: Option<LuggageError>,
 }
 
@@ -87,6 +105,17 @@ fn run(name: u32) -> std::ops::Range<usize> {
 /// Puts a descriptor into the message that is being packed.
 pub(crate) fn stow(descriptor: OwnedFd) -> Result<u32, LuggageError> {
     in_scope!(PACKING, |trunk| trunk.add([descriptor]))
+}
+
+/// Puts a descriptor into the message that is being packed; once that is sent, `part` gives up what is left of it here.
+pub(crate) fn stow_and_part(
+    descriptor: OwnedFd,
+    part: impl FnOnce() + Send + 'static,
+) -> Result<u32, LuggageError> {
+    in_scope!(PACKING, |trunk| {
+        trunk.parting.0.push(Box::new(part));
+        trunk.add([descriptor])
+    })
 }
 
 /// Puts what `key` names into the message, once: a second handle of the same thing gets the first one's number.
@@ -138,6 +167,18 @@ pub(crate) fn claim_shared<T: Any + Send + Sync, E: std::fmt::Display>(
     })
 }
 
+/// Notes why a handle can't go into the message that is being packed: what serde is told, some codecs forget.
+pub(crate) fn refuse_to_pack<E: std::fmt::Display>(why: E) -> LuggageError {
+    let refused: Result<(), _> = in_scope!(PACKING, |_trunk| Err(LuggageError::Failed(why.to_string())));
+    refused.err().unwrap_or(LuggageError::NotInMessage)
+}
+
+/// The same for the message that is being unpacked.
+pub(crate) fn refuse_to_unpack<E: std::fmt::Display>(why: E) -> LuggageError {
+    let refused: Result<(), _> = in_scope!(UNPACKING, |_shelf| Err(LuggageError::Failed(why.to_string())));
+    refused.err().unwrap_or(LuggageError::NotInMessage)
+}
+
 impl Shelf {
     fn take(&mut self, name: u32, length: Option<usize>) -> Result<Vec<OwnedFd>, LuggageError> {
         let run = run(name);
@@ -187,6 +228,7 @@ pub(super) struct Outcome<T> {
     pub(super) result: T,
     /// What is left in the trunk; empty after unpacking.
     pub(super) descriptors: Vec<OwnedFd>,
+    pub(super) parting: Parting,
     /// The first thing that a handle refused.
     pub(super) refusal: Option<LuggageError>,
 }
@@ -196,7 +238,7 @@ pub(super) fn packing<T>(encode: impl FnOnce() -> T) -> Outcome<T> {
     let scope = Scope::open(&PACKING, Trunk::default());
     let result = encode();
     let trunk = scope.close().unwrap_or_default();
-    Outcome { result, descriptors: trunk.descriptors, refusal: trunk.refusal }
+    Outcome { result, descriptors: trunk.descriptors, parting: trunk.parting, refusal: trunk.refusal }
 }
 
 /// Runs `decode` with these descriptors on the shelf, and closes those that it left there.
@@ -205,5 +247,5 @@ pub(super) fn unpacking<T>(descriptors: Vec<OwnedFd>, decode: impl FnOnce() -> T
     let scope = Scope::open(&UNPACKING, Shelf { descriptors, ..Shelf::default() });
     let result = decode();
     let shelf = scope.close().unwrap_or_default();
-    Outcome { result, descriptors: Vec::new(), refusal: shelf.refusal }
+    Outcome { result, descriptors: Vec::new(), parting: Parting::default(), refusal: shelf.refusal }
 }

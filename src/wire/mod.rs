@@ -2,6 +2,7 @@
 
 mod codec;
 pub(crate) mod frame;
+mod guard;
 pub(crate) mod handle;
 mod luggage;
 mod pack;
@@ -9,8 +10,5 @@ mod pack;
 mod tests;
 
 pub use codec::{Codec, DecodeError, EncodeError, Postcard};
-#[allow(unused_imports, reason = "handles of shared objects come with `sync` and `queue`")]
-pub(crate) use luggage::{LuggageError, claim, claim_shared, stow, stow_shared};
-#[allow(unused_imports, reason = "queues and pipes pack messages")]
-pub(crate) use pack::pack;
-pub(crate) use pack::{Packed, pack_within, unpack};
+pub(crate) use luggage::{Parting, claim, refuse_to_pack, refuse_to_unpack, stow, stow_and_part};
+pub(crate) use pack::{Packed, pack, pack_within, unpack};

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::codec::{Codec, DecodeError, EncodeError};
-use super::luggage;
+use super::luggage::{self, Parting};
 use crate::sys::socket::MOST_DESCRIPTORS;
 
 /// A message: bytes, and the descriptors that they name.
@@ -14,10 +14,11 @@ use crate::sys::socket::MOST_DESCRIPTORS;
 pub(crate) struct Packed {
     pub(crate) bytes: Vec<u8>,
     pub(crate) descriptors: Vec<OwnedFd>,
+    /// To be completed by who sends a value that its owner keeps; a value that is dropped closes what it holds itself.
+    pub(crate) parting: Parting,
 }
 
 /// Encodes a value with `C`, for one message.
-#[allow(dead_code, reason = "queues and pipes are its users")]
 pub(crate) fn pack<C: Codec, T: Serialize + ?Sized>(value: &T) -> Result<Packed, EncodeError> {
     pack_within::<C, T>(value, MOST_DESCRIPTORS)
 }
@@ -38,7 +39,7 @@ pub(crate) fn pack_within<C: Codec, T: Serialize + ?Sized>(
     if descriptors.len() > limit {
         return Err(EncodeError::TooManyDescriptors { count: descriptors.len(), limit });
     }
-    Ok(Packed { bytes, descriptors })
+    Ok(Packed { bytes, descriptors, parting: packing.parting })
 }
 
 /// Decodes a value with `C`. Descriptors that nobody claims are closed.

@@ -1,6 +1,8 @@
 //! What the tests share.
 #![allow(dead_code, unused_macros, reason = "each test program uses a part of it")]
 
+#[cfg(aioprocessing_planted)]
+pub(crate) mod controls;
 pub(crate) mod queues;
 pub(crate) mod sides;
 
@@ -194,4 +196,11 @@ pub(crate) fn close(number: i32) {
 pub(crate) fn signal(pid: u32, signal: rustix::process::Signal) {
     let pid = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
     rustix::process::kill_process(pid, signal).unwrap();
+}
+
+/// The system then reaps children by itself.
+#[allow(unsafe_code, reason = "std has no signal dispositions")]
+pub(crate) fn ignore_sigchld() {
+    // SAFETY: ignoring a signal runs no code.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
 }

@@ -10,8 +10,11 @@
 //!
 //! A claim is one compare-and-swap to the claimer's name, so a block is never in between: if its owner dies, and no record
 //! in the queue leads to it, it is free. The lowest free block is claimed first, so that a short queue goes on using the
-//! same warm memory; the first [`WARM`] keep theirs when they are freed, the others give it back.
+//! same warm memory. A freed block keeps its memory, for the next to claim it, until there are [`WARM`] such blocks and
+//! twice as many as are in use; then the highest of them give theirs back. So a steady backlog costs no system calls, and one
+//! that drains leaves little.
 
+use std::collections::HashSet;
 use std::io;
 
 use super::words::MemoryWords;
@@ -22,8 +25,8 @@ pub(super) const BLOCK: u64 = 64 * 1024;
 /// The first blocks are for the queue itself, so that it goes on when payloads have taken all the others: it needs one
 /// to put into, one to get from, and some that dead processes may have left.
 pub(super) const RING: u32 = 8;
-/// Freed blocks below this keep their memory.
-pub(super) const WARM: u32 = 48;
+/// So many free blocks may keep their memory.
+const WARM: u32 = 44;
 /// So many entries stand in one page of the table.
 const PER_PAGE: u32 = 512;
 
@@ -84,6 +87,7 @@ impl Blocks {
         self.area.reserve(self.first, BLOCK)?;
         let entry = self.entry(0).map_err(|_| io::ErrorKind::InvalidData)?;
         entry.store(owned(me, None), Ordering::Release);
+        words.used.store(1, Ordering::Relaxed);
         Ok(())
     }
 
@@ -113,6 +117,10 @@ impl Blocks {
                     || entry.compare_exchange(seen, owned(me, None), Ordering::Acquire, Ordering::Relaxed);
                 if seen <= IDLE && take().is_ok() {
                     hint.store(block + 1, Ordering::Relaxed);
+                    words.used.fetch_add(1, Ordering::Relaxed);
+                    if seen == IDLE {
+                        decrease(&words.idle, 1);
+                    }
                     return Ok(Some((block, seen == IDLE)));
                 }
             }
@@ -126,8 +134,8 @@ impl Blocks {
     /// Claims a block for the queue itself.
     pub(super) fn claim_for_ring(&self, words: &MemoryWords, me: Owner) -> io::Result<Option<u32>> {
         let Some((block, has_memory)) = self.claim(words, me, 0, &words.ring_hint)? else { return Ok(None) };
-        if !has_memory && let Err(error) = self.area.reserve(self.offset(u64::from(block) * BLOCK), BLOCK) {
-            self.mark_free(block, HOLE);
+        if !has_memory && let Err(error) = self.reserve(&[block]) {
+            self.set_free(words, block, HOLE);
             return Err(error);
         }
         Ok(Some(block))
@@ -162,9 +170,10 @@ impl Blocks {
         };
         if !matches!(outcome, Ok(true)) {
             // Those that had no memory have none, or more than their word says, which does no harm.
-            blocks
-                .iter()
-                .for_each(|&block| self.mark_free(block, if holes.contains(&block) { HOLE } else { IDLE }));
+            let holes: HashSet<u32> = holes.into_iter().collect();
+            for &block in &blocks {
+                self.set_free(words, block, if holes.contains(&block) { HOLE } else { IDLE });
+            }
             words.extent_hint.store(RING, Ordering::Relaxed);
             return outcome.map(|_| None);
         }
@@ -200,25 +209,69 @@ impl Blocks {
         Ok(())
     }
 
-    fn mark_free(&self, block: u32, how: u64) {
+    fn set_free(&self, words: &MemoryWords, block: u32, how: u64) {
         if let Ok(entry) = self.entry(block) {
             // Release pairs with the Acquire of the next claim.
             entry.store(how, Ordering::Release);
+            decrease(&words.used, 1);
+            if how == IDLE {
+                words.idle.fetch_add(1, Ordering::Relaxed);
+            }
         }
     }
 
     /// Frees blocks that the caller owns. Killed in the middle, it leaves the rest with its name on.
-    pub(super) fn free(&self, words: &MemoryWords, blocks: &[u32]) {
-        for (start, count) in runs(blocks) {
-            let end = start + u32::try_from(count).unwrap_or(0);
-            let cold = start.max(WARM)..end;
-            if !cold.is_empty() {
-                let length = u64::from(cold.end - cold.start) * BLOCK;
-                self.area.give_back(self.offset(u64::from(cold.start) * BLOCK), length);
+    pub(super) fn free(&self, words: &MemoryWords, me: Owner, blocks: &[u32]) {
+        for &block in blocks {
+            self.set_free(words, block, IDLE);
+            words.ring_hint.fetch_min(block, Ordering::Relaxed);
+            words.extent_hint.fetch_min(block, Ordering::Relaxed);
+        }
+        let used = words.used.load(Ordering::Relaxed);
+        if words.idle.load(Ordering::Relaxed) > WARM.saturating_add(used.saturating_mul(2)) {
+            self.trim(words, me);
+        }
+    }
+
+    /// Gives back the memory of free blocks, from the highest down, until about half as many are left as may be.
+    #[cold]
+    fn trim(&self, words: &MemoryWords, me: Owner) {
+        let known = words.entries.load(Ordering::Acquire).min(self.count);
+        let mut idle = Vec::new();
+        let mut used = 0;
+        for block in 0..known {
+            match self.entry(block).map_or(HOLE, |entry| entry.load(Ordering::Relaxed)) {
+                HOLE => {}
+                IDLE => idle.push(block),
+                _ => used += 1,
             }
-            (start..end).for_each(|block| self.mark_free(block, if block < WARM { IDLE } else { HOLE }));
-            words.ring_hint.fetch_min(start, Ordering::Relaxed);
-            words.extent_hint.fetch_min(start, Ordering::Relaxed);
+        }
+        // Whoever was killed left the counts wrong: here is the truth of a moment ago.
+        words.used.store(used, Ordering::Relaxed);
+        words.idle.store(u32::try_from(idle.len()).unwrap_or(0), Ordering::Relaxed);
+        let mut high = idle.split_off(idle.len().min((WARM / 2 + used) as usize));
+        // Claimed for as long as it takes, or another might claim one as having memory.
+        high.retain(|&block| {
+            let name = owned(me, None);
+            self.entry(block).is_ok_and(|entry| {
+                entry.compare_exchange(IDLE, name, Ordering::Acquire, Ordering::Relaxed).is_ok()
+            })
+        });
+        words.used.fetch_add(u32::try_from(high.len()).unwrap_or(0), Ordering::Relaxed);
+        decrease(&words.idle, u32::try_from(high.len()).unwrap_or(0));
+        self.free_cold(words, &high);
+    }
+
+    /// Frees blocks together with their memory: those that the caller owns, or that belonged to the dead, who may have died
+    /// before they got memory for them.
+    pub(super) fn free_cold(&self, words: &MemoryWords, blocks: &[u32]) {
+        for (start, count) in runs(blocks) {
+            self.area.give_back(self.offset(u64::from(start) * BLOCK), count * BLOCK);
+        }
+        for &block in blocks {
+            self.set_free(words, block, HOLE);
+            words.ring_hint.fetch_min(block, Ordering::Relaxed);
+            words.extent_hint.fetch_min(block, Ordering::Relaxed);
         }
     }
 
@@ -258,6 +311,11 @@ impl Blocks {
             entry.store(word & !0xFFFF_FFFF | u64::from(me.to_bits()), Ordering::Relaxed);
         }
     }
+}
+
+/// One of the counts, which may be wrong but not below zero.
+fn decrease(count: &AtomicU32, by: u32) {
+    let _ = count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| Some(now.saturating_sub(by)));
 }
 
 /// Stretches of blocks that follow one another, as (first, count).

@@ -39,7 +39,7 @@ impl Cursor {
     #[must_use]
     pub(super) fn after_one(self, position: u64) -> Self {
         debug_assert!(position.is_multiple_of(UNIT) && position < REACH);
-        Self((self.number() + 1 & NUMBER) << NUMBER_SHIFT | position / UNIT)
+        Self((((self.number() + 1) & NUMBER) << NUMBER_SHIFT) | (position / UNIT))
     }
 
     /// How many records lie between this, the head, and `tail`.

@@ -145,6 +145,13 @@ impl Queue {
         }
         let found = self.find(head)?;
         into.clear();
+        let next = head.after_one(found.at + record::size(found.length));
+        // Release pairs with the Acquire of a putter's look at the head.
+        let commit = || side.head.store(next.0, Ordering::Release);
+        planted!("take-before-copying", (), {
+            commit();
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        });
         let payload = self.copy_short(&found, into)?;
         let me = self.region().me();
         if let Some(block) = found.left {
@@ -154,9 +161,7 @@ impl Queue {
         if let Some((blocks, _)) = &payload {
             self.blocks.adopt(me, blocks);
         }
-        let next = head.after_one(found.at + record::size(found.length));
-        // The commit: Release pairs with the Acquire of a putter's look at the head.
-        side.head.store(next.0, Ordering::Release);
+        commit();
         let taken = Taken { flags: found.facts.flags, nonce: found.facts.nonce };
         Ok(Ok(Won { taken, payload, left: found.left, more: next.number() != tail.number() }))
     }

@@ -3,6 +3,8 @@
 use std::io;
 
 use super::blocks::{BLOCK, Nonsense};
+#[cfg(aioprocessing_planted)]
+use super::cursor::CLOSED;
 use super::cursor::{Cursor, UNIT};
 use super::record::{self, Descriptor, Facts, Flags};
 use super::{PUTTERS, Patience, Queue, wake};
@@ -37,7 +39,7 @@ struct Extent<'a> {
 
 impl Drop for Extent<'_> {
     fn drop(&mut self) {
-        if !self.blocks.is_empty() {
+        if !self.blocks.is_empty() && planted!("a-cancelled-put-keeps-its-blocks", true, false) {
             self.queue.give_back(&self.blocks);
         }
     }
@@ -225,7 +227,14 @@ impl Queue {
         }
         let next = tail.after_one(at + size);
         let write = || self.write_record(at, tail, message, extent);
-        let commit = || side.tail.compare_exchange(tail.0, next.0, Ordering::AcqRel, Ordering::Relaxed);
+        let commit = || {
+            let shipped = || side.tail.compare_exchange(tail.0, next.0, Ordering::AcqRel, Ordering::Relaxed);
+            planted!(
+                "close-beside-the-tail",
+                shipped(),
+                Ok(side.tail.swap(next.0 | side.tail.load(Ordering::Relaxed) & CLOSED, Ordering::AcqRel))
+            )
+        };
         // The commit: Release pairs with the Acquire of a getter's look at the tail.
         let done = planted!("publish-before-payload", write().map(|()| commit()), {
             let early = commit();
@@ -300,7 +309,7 @@ impl Queue {
 
     /// Frees blocks of this process and tells those who wait for memory.
     pub(super) fn give_back(&self, blocks: &[u32]) {
-        self.blocks.free(&self.words.memory, blocks);
+        self.blocks.free(&self.words.memory, self.region().me(), blocks);
         self.memory().notify_all();
     }
 }

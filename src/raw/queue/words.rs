@@ -58,7 +58,7 @@ shared! {
         reserved: [AtomicU64; 4],
     }
 
-    /// Where to look for free blocks: hints, all of them.
+    /// Where to look for free blocks and how many there are: hints, all of them.
     pub(super) struct MemoryWords[128] {
         /// Below this few blocks are free for the queue itself; below the next, few for payloads.
         pub(super) ring_hint: AtomicU32,
@@ -67,7 +67,10 @@ shared! {
         pub(super) entries: AtomicU32,
         /// The region's count of deaths at the last sweep.
         pub(super) swept: AtomicU32,
-        reserved: [AtomicU64; 14],
+        /// How many blocks are owned, and how many are free and have memory.
+        pub(super) used: AtomicU32,
+        pub(super) idle: AtomicU32,
+        reserved: [AtomicU64; 13],
     }
 }
 

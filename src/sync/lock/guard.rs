@@ -2,6 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::core::{Core, Holder};
+use crate::planted::planted;
 
 /// How the holder before this one went.
 #[derive(Debug)]
@@ -78,7 +79,8 @@ impl Drop for AioLockGuard {
         if let Some(core) = &self.core
             && core.is_ours()
         {
-            let died = std::thread::panicking() && !self.was_panicking;
+            let died =
+                planted!("a-panic-is-forgotten", std::thread::panicking() && !self.was_panicking, false);
             core.words.release(core.party(), died);
         }
     }

@@ -1,0 +1,4 @@
+#!/usr/bin/env bash
+# Lints, warnings denied.
+set -euo pipefail
+cargo clippy --all-targets -- -D warnings

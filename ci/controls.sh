@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# Tests of tests: with a bug planted, the test that is there for it must fail, or hang.
+#
+# Builds with the planted bugs in a target directory of its own. A line of the table names a bug, the test program and
+# the test. Where a bounded sleep would find what the bug has lost, it is taken away too (a second name), and the test must pass
+# without that net alone. The controls of the death suite take its safety nets away as well, so they stand in tests/death/controls.rs.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export RUSTFLAGS="--cfg aioprocessing_planted" RUST_BACKTRACE=0
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/planted
+
+table() {
+  cat <<'BUGS'
+daemon-arms-without-a-last-look       init_late
+an-orphan-is-no-child                 init_late
+a-status-taken-elsewhere-is-no-end    process_failures case_18_a_foreign
+closed-streams-stay-closed            process_failures case_22
+sockets-survive-exec                  process_family descriptors_of
+blocked-signals-are-inherited         process_family case_27
+an-ending-is-forgotten                process case_01
+the-leash-is-the-handles              daemon case_16
+a-dropped-handle-reaps-nothing        process_family a_child_without
+a-spawn-reaps-nothing                 process_family a_child_without
+a-greeting-is-not-heard               process_failures case_09_exit
+no-check-for-a-dead-owner             lock case_64
+no-second-look-after-listing,an-unbounded-sleep          event case_89
+no-look-after-listing-with-the-runtime,an-unbounded-sleep event case_89_no_wake_up_is_lost_between_tasks
+a-panic-is-forgotten                  lock case_65
+a-held-lock-is-taken                  lock case_73
+a-held-lock-is-taken                  lock case_66_d4
+a-dropped-wait-stays-listed           lock case_68
+a-set-is-not-counted                  event case_91
+set-wakes-one,an-unbounded-sleep      event case_92
+set-wakes-one,an-unbounded-sleep      event case_93
+set-takes-a-lock                      event case_94
+a-dropped-wait-stays-listed           waiting case_60
+naps-do-not-grow                      waiting an_idle_child
+BUGS
+}
+
+programs=$(table | awk '{ print "--test", $2 }' | sort -u)
+# shellcheck disable=SC2086
+cargo test $programs --test death --no-run
+
+caught=0
+run() { # run BUGS PROGRAM FILTER
+  AIOPROCESSING_PLANT=$1 timeout -k 5 "$4" cargo test -q --test "$2" -- ${3:+"$3"} >/dev/null 2>&1
+}
+
+while read -r bug program filter; do
+  case $bug in
+    *,*)
+      if ! run "${bug#*,}" "$program" "$filter" 120; then
+        echo "${bug#*,} alone makes $program $filter fail"
+        exit 1
+      fi
+      ;;
+  esac
+  if run "$bug" "$program" "$filter" 30; then
+    echo "planted $bug: NOT caught by $program $filter"
+    exit 1
+  fi
+  echo "planted $bug: caught by $program $filter"
+  caught=$((caught + 1))
+done < <(table)
+cargo test -q --test death controls -- --nocapture --test-threads=1
+echo "$caught planted bugs caught, and those of the death suite"

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Models of the state machines under loom: as they are, and once with each planted bug, which a model must catch.
+set -euo pipefail
+export RUSTFLAGS="--cfg aioprocessing_loom --cfg aioprocessing_planted" RUST_BACKTRACE=0
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/loom
+cargo test --release --lib models
+
+# bug                                    model that must catch it
+while read -r bug model; do
+  [ -n "$bug" ] || continue
+  if AIOPROCESSING_PLANT=$bug timeout 300 cargo test --release --lib "$model" >/dev/null 2>&1; then
+    echo "planted $bug: NOT caught by $model"
+    exit 1
+  fi
+  echo "planted $bug: caught by $model"
+done <<'BUGS'
+no-fence-when-listing event_set_wakes_a_thread
+no-fence-when-waking-all event_set_wakes_a_thread
+no-second-look-after-listing event_set_wakes_a_thread
+no-look-after-listing-with-the-runtime event_set_wakes_two_tasks
+a-listed-taker-forgets-the-others lock_threads
+a-cancelled-wait-keeps-its-wake-up lock_passes_on
+BUGS

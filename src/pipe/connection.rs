@@ -1,0 +1,173 @@
+use std::fmt;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use serde::de::{DeserializeOwned, Deserializer, Error as _};
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::end::End;
+use super::error::{
+    PipeError, PollError, RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError,
+    TrySendError,
+};
+use super::packet::{Incoming, Outgoing};
+use super::receiving::receiving;
+use super::sending::sending;
+use crate::wait::{Deadline, Park, ParkUntil, blocking, never};
+#[cfg(feature = "tokio")]
+use crate::wait::{Suspend, suspended};
+use crate::wire::{Codec, Postcard, refuse_to_unpack, unpack};
+
+/// An end of a pipe that sends `S` and receives `R`: Python's `multiprocessing.connection.Connection`.
+///
+/// Threads and tasks may share it: each message goes out whole, and to one receiver. It is not `Clone`, because the pipe
+/// ends when its last end is gone; [`try_clone`](Self::try_clone) says that another is wanted.
+///
+/// As an argument of [`spawn`](crate::AioProcess::spawn) or in a message it goes to another process and is closed here, once the
+/// message is sent; a send that fails leaves it usable.
+///
+/// # If a process dies
+///
+/// Its ends close at once: the other end receives what was sent before, and then `Closed`. A message is there whole or not at
+/// all, at whichever instruction its sender died. A message that a process took is lost with it.
+///
+/// # Examples
+///
+/// ```
+/// let (a, b) = aioprocessing::AioPipe::<String, u64>::duplex()?;
+/// a.send(&"four".to_owned())?;
+/// b.send(&(b.recv()?.len() as u64))?;
+/// assert_eq!(a.recv()?, 4);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct AioConnection<S, R, C = Postcard> {
+    end: End,
+    types: PhantomData<fn(S, C) -> R>,
+}
+
+/// The end of a one-way pipe that receives `T`. As [`AioConnection`].
+///
+/// # Examples
+///
+/// ```
+/// let (rx, tx) = aioprocessing::AioPipe::<Vec<u32>>::simplex()?;
+/// tx.send(&vec![1, 2])?;
+/// drop(tx);
+/// assert_eq!(rx.recv()?, [1, 2]);
+/// assert!(rx.recv().unwrap_err().is_closed());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// The other direction does not exist:
+///
+/// ```compile_fail,E0599
+/// let (rx, tx) = aioprocessing::AioPipe::<u8>::simplex().unwrap();
+/// rx.send(&1);
+/// ```
+pub struct AioReceiver<T, C = Postcard> {
+    end: End,
+    types: PhantomData<fn(C) -> T>,
+}
+
+/// The end of a one-way pipe that sends `T`. As [`AioConnection`].
+///
+/// # Examples
+///
+/// ```
+/// let (rx, tx) = aioprocessing::AioPipe::<f64>::simplex()?;
+/// tx.send(&0.5)?;
+/// assert_eq!(rx.recv()?, 0.5);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// The other direction does not exist:
+///
+/// ```compile_fail,E0599
+/// let (rx, tx) = aioprocessing::AioPipe::<u8>::simplex().unwrap();
+/// tx.recv();
+/// ```
+pub struct AioSender<T, C = Postcard> {
+    end: End,
+    types: PhantomData<fn(T, C)>,
+}
+
+fn unpacked<C: Codec, T: DeserializeOwned>(message: Incoming) -> Result<T, RecvError> {
+    unpack::<C, T>(&message.bytes, message.descriptors)
+        .map_err(|error| RecvError::Decode { error, bytes: message.bytes })
+}
+
+fn copied(message: Incoming, buffer: &mut [u8]) -> Result<usize, RecvError> {
+    match buffer.get_mut(..message.bytes.len()) {
+        Some(place) => {
+            place.copy_from_slice(&message.bytes);
+            Ok(message.bytes.len())
+        }
+        None => Err(RecvError::BufferTooSmall { bytes: message.bytes }),
+    }
+}
+
+macro_rules! end {
+    ($name:ident < $($type:ident),* >) => {
+        impl<$($type,)* C> $name<$($type,)* C> {
+            pub(super) fn new(end: End) -> Self {
+                Self { end, types: PhantomData }
+            }
+
+            /// A second handle on this end, with a descriptor of its own. The pipe ends when all of an end's are gone.
+            ///
+            /// # Errors
+            ///
+            /// [`PipeError::Moved`] if this end was sent away; [`PipeError::Io`] if the system has no descriptor left.
+            pub fn try_clone(&self) -> Result<Self, PipeError> {
+                Ok(Self::new(self.end.try_clone()?))
+            }
+        }
+
+        impl<$($type,)* C> $name<$($type,)* C> {
+            /// The most bytes of a message that this end sends and receives; 0 once it was sent away.
+            #[must_use]
+            pub fn max_length(&self) -> u64 {
+                self.end.max_length().unwrap_or(0)
+            }
+
+            /// Sets [`max_length`](Self::max_length) for this end, and not for the other one.
+            pub fn set_max_length(&self, bytes: u64) {
+                self.end.set_max_length(bytes);
+            }
+        }
+
+        /// Only inside of a message or of arguments: its descriptor travels with it.
+        impl<$($type,)* C: Codec> Serialize for $name<$($type,)* C> {
+            fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
+                (&self.end, C::NAME).serialize(serializer)
+            }
+        }
+
+        impl<'de, $($type,)* C: Codec> Deserialize<'de> for $name<$($type,)* C> {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let (end, codec) = <(End, String)>::deserialize(deserializer)?;
+                if codec != C::NAME {
+                    let (ours, theirs) = (C::NAME, codec);
+                    return Err(D::Error::custom(refuse_to_unpack(format_args!(
+                        "the pipe was made with the codec {theirs} and is received as one with {ours}"
+                    ))));
+                }
+                Ok(Self::new(end))
+            }
+        }
+
+        impl<$($type,)* C> fmt::Debug for $name<$($type,)* C> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_tuple(stringify!($name)).field(&self.end).finish()
+            }
+        }
+    };
+}
+
+end!(AioConnection<S, R>);
+end!(AioReceiver<T>);
+end!(AioSender<T>);
+sending!(impl<S, R> AioConnection<S, R> sends S);
+sending!(impl<T> AioSender<T> sends T);
+receiving!(impl<S, R> AioConnection<S, R> receives R);
+receiving!(impl<T> AioReceiver<T> receives T);

@@ -1,0 +1,149 @@
+//! Packets that no sender of this crate sent: errors, and never a crash or a hang.
+//!
+//! `AIOPROCESSING_FUZZ_SECONDS=600 cargo test --lib fuzz` goes on for as long as one likes; each round prints the seed that
+//! repeats it, by `AIOPROCESSING_FUZZ_SEED`.
+
+use std::io::IoSlice;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use super::connection::{AioReceiver, AioSender};
+use super::end::End;
+use super::passed::Passed;
+use crate::sys::{socket, spill};
+use crate::wire::frame;
+
+/// A linear congruential generator with its high bits: small, and the same everywhere.
+struct Dice(u64);
+
+impl Dice {
+    fn word(&mut self) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 ^ self.0 >> 33
+    }
+
+    fn below(&mut self, limit: u64) -> usize {
+        usize::try_from(self.word() % limit).unwrap()
+    }
+
+    fn bytes(&mut self, most: u64) -> Vec<u8> {
+        (0..self.below(most)).map(|_| self.word().to_le_bytes()[3]).collect()
+    }
+
+    /// Bytes that look like a beginning, mostly.
+    fn packet(&mut self, start: &[u8]) -> Vec<u8> {
+        let mut packet = if self.below(4) == 0 { Vec::new() } else { start.to_vec() };
+        for _ in 0..self.below(4) {
+            let (at, byte) = (self.below(20), self.word().to_le_bytes()[2]);
+            if let Some(place) = packet.get_mut(at) {
+                *place = byte;
+            }
+        }
+        packet.truncate(self.below(30).max(1));
+        let most = if self.below(50) == 0 { 100_000 } else { 40 };
+        packet.extend(self.bytes(most));
+        // A packet of nothing can't be told from the end of the pipe, and is taken for it.
+        if packet.is_empty() {
+            packet.push(0);
+        }
+        packet
+    }
+
+    fn descriptors(&mut self) -> Vec<OwnedFd> {
+        (0..self.below(6).saturating_sub(2))
+            .map(|_| match self.below(4) {
+                0 => std::fs::File::open("/dev/null").unwrap().into(),
+                1 => std::io::pipe().unwrap().0.into(),
+                2 => socket::pair().unwrap().0,
+                _ => spill::store(&self.bytes(100)).unwrap(),
+            })
+            .collect()
+    }
+}
+
+fn throw(socket: &OwnedFd, packet: &[u8], descriptors: &[OwnedFd]) -> bool {
+    let borrowed: Vec<BorrowedFd<'_>> = descriptors.iter().map(AsFd::as_fd).collect();
+    socket::send(socket, &[IoSlice::new(packet)], &borrowed).is_ok()
+}
+
+/// Runs `round` with new dice until the time is over.
+fn rounds(mut round: impl FnMut(&mut Dice)) {
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let time = number("AIOPROCESSING_FUZZ_SECONDS").map_or(Duration::from_millis(500), Duration::from_secs);
+    let begun = Instant::now();
+    let first =
+        number("AIOPROCESSING_FUZZ_SEED").unwrap_or_else(|| Dice(u64::from(std::process::id())).word());
+    for seed in std::iter::successors(Some(first), |seed| Some(seed.wrapping_add(1))) {
+        println!("AIOPROCESSING_FUZZ_SEED={seed}");
+        round(&mut Dice(seed));
+        if begun.elapsed() > time {
+            return;
+        }
+    }
+}
+
+#[test]
+fn packets_of_a_pipe() {
+    type Item = (Vec<AioSender<u8>>, Option<Passed<OwnedFd>>, String);
+    rounds(|dice| {
+        let (raw, ours) = socket::pair().unwrap();
+        let receiver = AioReceiver::<Item>::new(End::new(ours, 100_000));
+        let mut thrown = 0;
+        for _ in 0..dice.below(8) + 1 {
+            let start =
+                [dice.word().to_le_bytes()[1] & 3, 0, 0, 0, 0, 0, 0, 0, 1, 5, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0];
+            let (packet, descriptors) = (dice.packet(&start), dice.descriptors());
+            thrown += usize::from(throw(&raw, &packet, &descriptors));
+        }
+        for _ in 0..thrown {
+            // One for one: whatever a packet holds, it is taken away whole.
+            let came = match dice.below(3) {
+                0 => receiver.try_recv_bytes().map(drop),
+                1 => receiver.try_recv_bytes_into(&mut [0; 8]).map(drop),
+                _ => receiver.try_recv().map(drop),
+            };
+            if let Err(error) = came {
+                assert!(!error.is_empty() && !error.is_closed() && !error.is_no_descriptors(), "{error}");
+            }
+        }
+        assert!(receiver.try_recv().unwrap_err().is_empty());
+        drop(raw);
+        assert!(receiver.recv().unwrap_err().is_closed());
+    });
+}
+
+#[test]
+fn packets_of_a_child() {
+    rounds(|dice| {
+        let (raw, ours) = socket::pair().unwrap();
+        let start = [
+            b'a',
+            b'i',
+            b'o',
+            b'p',
+            1,
+            dice.word().to_le_bytes()[1] & 1,
+            0,
+            0,
+            5,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            1,
+            0,
+            0,
+            0,
+        ];
+        for _ in 0..dice.below(8) + 1 {
+            let (packet, descriptors) = (dice.packet(&start), dice.descriptors());
+            throw(&raw, &packet, &descriptors);
+        }
+        drop(raw);
+        // Each takes at least one packet, so that this ends.
+        while !matches!(frame::receive(&ours), Ok(None)) {}
+    });
+}
