@@ -183,7 +183,7 @@ impl Region {
         sockets: Vec<OwnedFd>,
     ) -> Result<Arc<Self>, AttachError> {
         forked::watch();
-        let fd = planted!("the-inotify-goes-first", memfd::lift(fd), fd);
+        let fd = memfd::lift(fd);
         let (id, _) = memfd::identity(&fd)?;
         let me = Self::claim(&map, &fd)?.ok_or(AttachError::TooManyProcesses)?;
         let bells = bells.into_iter().map(Source::new).collect();
