@@ -4,6 +4,8 @@
 mod area;
 pub(crate) mod atomic;
 #[cfg(not(aioprocessing_loom))]
+mod luggage;
+#[cfg(not(aioprocessing_loom))]
 pub(crate) mod notice;
 mod owner;
 #[cfg(not(aioprocessing_loom))]
@@ -18,6 +20,8 @@ mod slot;
 
 #[cfg(not(aioprocessing_loom))]
 pub(crate) use area::Area;
+#[cfg(not(aioprocessing_loom))]
+pub(crate) use luggage::{Peeked, Sent};
 pub(crate) use owner::{Alive, Owner};
 #[cfg(not(aioprocessing_loom))]
 pub(crate) use plan::Plan;
