@@ -10,7 +10,7 @@ use crate::raw::queue::{Patience, Refused};
 use crate::wait::{Deadline, Park, ParkUntil, blocking, never};
 #[cfg(feature = "tokio")]
 use crate::wait::{Suspend, suspended};
-use crate::wire::Codec;
+use crate::wire::{Codec, EncodeError};
 
 impl<T, C> AioQueue<T, C>
 where
@@ -18,7 +18,15 @@ where
     C: Codec,
 {
     pub(super) fn parcel(&self, item: T) -> Result<Parcel<T>, (Failure, T)> {
-        if self.is_ours() { Parcel::pack::<C>(item) } else { Err((Failure::Forked, item)) }
+        if !self.is_ours() {
+            return Err((Failure::Forked, item));
+        }
+        let parcel = Parcel::pack::<C>(item)?;
+        if self.queue.max_attempts() > 0 && !parcel.message().luggage.is_empty() {
+            let message = "a queue with leases can't deliver descriptors twice".to_owned();
+            return Err((Failure::Encode(EncodeError::Handle { message }), parcel.into_item()));
+        }
+        Ok(parcel)
     }
 
     fn settle(&self, done: Result<(), Refused>, parcel: Parcel<T>) -> Result<(), (Failure, T)> {

@@ -22,7 +22,7 @@ mod slot;
 pub(crate) use area::Area;
 #[cfg(not(aioprocessing_loom))]
 pub(crate) use luggage::{Peeked, Sent};
-pub(crate) use owner::{Alive, Owner};
+pub(crate) use owner::{Alive, Owner, SLOTS};
 #[cfg(not(aioprocessing_loom))]
 pub(crate) use plan::Plan;
 #[cfg(not(aioprocessing_loom))]
