@@ -1,5 +1,6 @@
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -47,6 +48,8 @@ use crate::wire::{Codec, Postcard, handle};
 /// ```
 pub struct AioQueue<T, C = Postcard> {
     pub(super) queue: Queue,
+    /// Whether it is known that what this handle puts can be read back.
+    pub(super) is_readable: AtomicBool,
     types: PhantomData<fn(T) -> (T, C)>,
 }
 
@@ -80,7 +83,7 @@ impl AioQueue<()> {
 
 impl<T, C> AioQueue<T, C> {
     pub(super) fn over(queue: Queue) -> Self {
-        Self { queue, types: PhantomData }
+        Self { queue, is_readable: AtomicBool::new(false), types: PhantomData }
     }
 
     pub(super) fn is_ours(&self) -> bool {
@@ -135,7 +138,9 @@ impl<T, C> AioQueue<T, C> {
 
 impl<T, C> Clone for AioQueue<T, C> {
     fn clone(&self) -> Self {
-        Self::over(self.queue.clone())
+        let clone = Self::over(self.queue.clone());
+        clone.is_readable.store(self.is_readable.load(Ordering::Relaxed), Ordering::Relaxed);
+        clone
     }
 }
 
