@@ -105,7 +105,8 @@ fn scribble_over_leases(seed: u64) {
             for _ in 0..3 {
                 drop(queue.put_timeout(vec![7; numbers.below(60_000) as usize], Duration::from_micros(50)));
             }
-            let at = OBJECTS_AT + numbers.below([512, 400 << 10][numbers.below(2) as usize]) / 8 * 8;
+            let reach = [512, 400 << 10][numbers.below(2) as usize];
+            let at = OBJECTS_AT + numbers.below(reach) / 8 * 8;
             let mut bytes = [0; 8];
             if file.read_exact_at(&mut bytes, at).is_ok() {
                 let new = word(&mut numbers, u64::from_ne_bytes(bytes));
