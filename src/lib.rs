@@ -60,6 +60,8 @@ pub use process::*;
 pub use queue::*;
 #[cfg(not(aioprocessing_loom))]
 pub use sync::*;
+#[cfg(all(feature = "bincode", not(aioprocessing_loom)))]
+pub use wire::Bincode;
 #[cfg(not(aioprocessing_loom))]
 pub use wire::{Codec, DecodeError, EncodeError, Postcard};
 
