@@ -24,7 +24,9 @@ fn main() {
     let second = AioProcess::spawn(worker, (jobs.clone(), results.clone())).unwrap();
     second.join().unwrap();
     println!("second worker: done");
-    for (result, attempts) in results.get_many(10).unwrap() {
+    let mut results = results.get_many(10).unwrap();
+    results.sort_unstable();
+    for (result, attempts) in results {
         println!("{result} at attempt {attempts}");
     }
     println!("jobs left: {}", jobs.len());

@@ -190,8 +190,8 @@ where
         }
     }
 
-    /// Borrows the item at the head of the queue, and waits while there is none. Items whose borrower died or gave them back
-    /// come first.
+    /// Borrows the item at the head of the queue, and waits while there is none. Items that were given back come first;
+    /// those of a borrower that died come as soon as its death is noticed: at once if a getter waits, else some items later.
     ///
     /// [`try_get`](Self::try_get) does not wait, [`get_timeout`](Self::get_timeout) gives up after a time, and
     /// [`coro_get`](Self::coro_get) suspends the task instead of the thread.

@@ -19,6 +19,9 @@ pub(crate) struct Taken {
     pub(crate) luggage: Vec<OwnedFd>,
 }
 
+/// Messages with their bytes.
+pub(crate) type Batch = Vec<(Taken, Vec<u8>)>;
+
 /// Why nothing was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NotTaken {
@@ -96,7 +99,7 @@ impl Queue {
         &self,
         waiter: &mut W,
         most: usize,
-    ) -> Result<Result<Vec<(Taken, Vec<u8>)>, NotTaken>, W::GaveUp> {
+    ) -> Result<Result<Batch, NotTaken>, W::GaveUp> {
         let mut has_waited = false;
         let won = until(waiter, |look| {
             self.count_wait_of_get(look, &mut has_waited);

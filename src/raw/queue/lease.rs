@@ -21,6 +21,9 @@ use crate::shm::Alive as _;
 use crate::shm::atomic::Ordering;
 use crate::wait::{Look, ParkUntil, Step, Waiter, blocking, until};
 
+/// At every so many items, the dead are asked after.
+const LOOK_EVERY: u64 = 64;
+
 /// An item that is lent to this process.
 #[derive(Debug)]
 pub(crate) struct Lent {
@@ -110,8 +113,11 @@ impl Queue {
         }
         self.mark_receiver();
         let tries = patience == Patience::Tries;
-        let looks_around =
-            look.is_thorough() || tries || side.scanned.load(Ordering::Relaxed) != self.region().deaths();
+        let lent = Cursor(side.lent.load(Ordering::Acquire));
+        // Now and then in any case: getters who never have to wait would never hear of a death.
+        let is_due = lent.number().is_multiple_of(LOOK_EVERY)
+            || side.scanned.load(Ordering::Relaxed) != self.region().deaths();
+        let looks_around = look.is_thorough() || tries || is_due;
         let nothing = |tail: Cursor| {
             // What others have borrowed may come back.
             let is_over = self.len() == 0;
@@ -123,7 +129,6 @@ impl Queue {
                 Step::Wait(self.items())
             }
         };
-        let lent = Cursor(side.lent.load(Ordering::Acquire));
         let tail = self.words.tail();
         if lent.number() == tail.number() && side.returned.load(Ordering::Acquire) == 0 && !looks_around {
             return nothing(tail);
