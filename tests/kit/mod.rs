@@ -3,6 +3,7 @@
 
 #[cfg(aioprocessing_planted)]
 pub(crate) mod controls;
+pub(crate) mod either;
 pub(crate) mod queues;
 pub(crate) mod sides;
 
