@@ -20,6 +20,7 @@ struct Control {
 
 const CONTROLS: &[Control] = &[
     Control { plant: "an-unbounded-sleep", without: "", scenario: "event, set, a thread just asleep" },
+    Control { plant: "publish-before-payload", without: "", scenario: "queue, put, filled" },
     Control { plant: "no-check-for-a-dead-owner", without: "", scenario: "lock, acquire and release, free" },
     Control {
         plant: "a-doorbell-that-is-read",
@@ -49,6 +50,7 @@ fn caught(scenario: &str, plants: &str) -> Option<String> {
         .args(["--exact", "one_control", "--ignored", "--nocapture"])
         .env("AIOPROCESSING_PLANT", plants)
         .env(ONE, scenario)
+        .env_remove("AIOPROCESSING_DEATH")
         .stdout(Stdio::piped())
         .process_group(0)
         .spawn()
