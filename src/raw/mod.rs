@@ -12,7 +12,7 @@ mod semaphore;
 mod value;
 
 pub(crate) use event::EventWords;
-pub(crate) use lock::{LockWords, Taken, Word};
+pub(crate) use lock::{LockWords, Taken};
 pub(crate) use semaphore::{MOST_PERMITS, Semaphore, SemaphoreSlot, SemaphoreWords};
 pub(crate) use value::{Cell, Current, words_for};
 
