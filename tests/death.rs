@@ -28,6 +28,8 @@ mod lifecycle;
 mod locks;
 #[path = "death/queues.rs"]
 mod queues;
+#[path = "death/semaphores.rs"]
+mod semaphores;
 #[path = "death/suite.rs"]
 mod suite;
 #[path = "death/trace.rs"]
@@ -41,7 +43,14 @@ aioprocessing::test_support!();
 
 fn scenarios() -> Vec<&'static Scenario> {
     let wanted = std::env::var("AIOPROCESSING_DEATH").unwrap_or_default();
-    let all = [locks::SCENARIOS, events::SCENARIOS, bell::SCENARIOS, lifecycle::SCENARIOS, queues::SCENARIOS];
+    let all = [
+        locks::SCENARIOS,
+        events::SCENARIOS,
+        bell::SCENARIOS,
+        lifecycle::SCENARIOS,
+        semaphores::SCENARIOS,
+        queues::SCENARIOS,
+    ];
     all.into_iter().flatten().filter(|scenario| scenario.name.contains(&wanted)).collect()
 }
 
