@@ -27,5 +27,9 @@ pub use process::*;
 pub use queue::*;
 #[cfg(not(aioprocessing_loom))]
 pub use sync::*;
+#[cfg(all(feature = "tokio", not(aioprocessing_loom)))]
+pub use wait::coro_wait_any;
+#[cfg(not(aioprocessing_loom))]
+pub use wait::{WaitAnyError, Waitable, wait_any};
 #[cfg(not(aioprocessing_loom))]
 pub use wire::{Codec, DecodeError, EncodeError, Postcard};
