@@ -26,6 +26,8 @@ mod events;
 mod lifecycle;
 #[path = "death/locks.rs"]
 mod locks;
+#[path = "death/queues.rs"]
+mod queues;
 #[path = "death/suite.rs"]
 mod suite;
 #[path = "death/trace.rs"]
@@ -39,7 +41,7 @@ aioprocessing::test_support!();
 
 fn scenarios() -> Vec<&'static Scenario> {
     let wanted = std::env::var("AIOPROCESSING_DEATH").unwrap_or_default();
-    let all = [locks::SCENARIOS, events::SCENARIOS, bell::SCENARIOS, lifecycle::SCENARIOS];
+    let all = [locks::SCENARIOS, events::SCENARIOS, bell::SCENARIOS, lifecycle::SCENARIOS, queues::SCENARIOS];
     all.into_iter().flatten().filter(|scenario| scenario.name.contains(&wanted)).collect()
 }
 

@@ -95,7 +95,7 @@ impl AioEvent {
     /// forked without exec it does nothing.
     pub fn set(&self) {
         if self.is_ours() {
-            planted!("set-takes-a-lock", (), {
+            planted!("set-takes-a-lock", {
                 static LOCK: parking_lot::Mutex<u32> = parking_lot::Mutex::new(0);
                 // Long enough for a signal to find it taken.
                 (0..1000).for_each(|_| *LOCK.lock() += 1);

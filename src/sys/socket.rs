@@ -61,6 +61,16 @@ pub(crate) fn peek(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<Packet> {
     receive_with(socket, buffer, RecvFlags::PEEK)
 }
 
+/// Takes the next packet away and closes what was in it.
+pub(crate) fn discard(socket: impl AsFd) {
+    // Without room for them, the kernel drops the descriptors itself.
+    let mut ancillary = RecvAncillaryBuffer::default();
+    let flags = RecvFlags::DONTWAIT;
+    let _ = rustix::io::retry_on_intr(|| {
+        recvmsg(&socket, &mut [IoSliceMut::new(&mut [0; 8])], &mut ancillary, flags)
+    });
+}
+
 /// The first byte of the next packet, which stays where it is; `None` at the end.
 pub(crate) fn peek_byte(socket: impl AsFd) -> io::Result<Option<u8>> {
     let mut byte = [0];

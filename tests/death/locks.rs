@@ -8,7 +8,7 @@ use aioprocessing::{AcquireError, AcquireTimeoutError, AioLock, AioLockGuard, Ai
 
 use crate::crowd::{Crowd, FACES, Face, Fault, Kind, Mode, run};
 use crate::suite::{Play, Scenario, wrong};
-use crate::trace::{Stimulus, Victim, begin, end, warm};
+use crate::trace::{Reached, Stimulus, Victim, begin, end, warm};
 
 /// A lock taken, and whether its taker was told of a dead owner.
 type Got = (AioLockGuard, bool);
@@ -85,7 +85,7 @@ impl Play for Locks {
         }
     }
 
-    fn look(&mut self, victim: &Victim) {
+    fn look(&mut self, victim: &Victim, _: Reached) {
         self.victim_holds = self.lock.owner().is_some_and(|holder| holder.pid == victim.child.pid());
     }
 

@@ -15,7 +15,7 @@ pub(crate) trait Play {
         Stimulus::Nothing
     }
     /// The victim stands at the point, alive.
-    fn look(&mut self, _: &Victim) {}
+    fn look(&mut self, _: &Victim, _: Reached) {}
     /// It is gone, or stopped: the survivors' part, until all have settled, and the verdict.
     fn after(&mut self, crowd: &mut Crowd);
 }
@@ -155,7 +155,7 @@ fn end_one(scenario: &Scenario, mode: Mode, point: Option<Point>) -> (Crowd, Vec
     if reached == Reached::Stuck {
         crowd.fault(Kind::Hung, "the victim itself, before anything was done to it");
     }
-    play.look(&victim);
+    play.look(&victim, reached);
     crowd.ends_now();
     match mode {
         Mode::Kill => victim.kill(),
