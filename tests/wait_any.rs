@@ -1,4 +1,6 @@
 //! Case 111: waiting for several things of different kinds at once, in both faces.
+// Both faces in one body.
+#![cfg(feature = "tokio")]
 
 use std::io::Write;
 use std::os::unix::net::UnixStream;
