@@ -9,6 +9,7 @@ use super::QueueBuilder;
 use crate::raw::queue::{Queue, QueueWords};
 use crate::shm::Ref;
 use crate::sync::CreateError;
+use crate::wait::{AnyWaiter, Readiness, Waitable, never};
 use crate::wire::{Codec, Postcard, handle};
 
 /// A queue between any number of putters and getters, in any processes, threads and tasks: Python's
@@ -133,6 +134,18 @@ impl<T, C> AioQueue<T, C> {
         if self.is_ours() {
             self.queue.close(true);
         }
+    }
+}
+
+/// Ready when an item is there, or the queue is closed.
+impl<T, C> Waitable for AioQueue<T, C> {
+    fn until_ready<'a>(&'a self, mut waiter: AnyWaiter<'a>) -> Readiness<'a> {
+        Box::pin(async move {
+            if self.is_ours() {
+                never(self.queue.until_there(&mut waiter).await);
+            }
+            Ok(())
+        })
     }
 }
 

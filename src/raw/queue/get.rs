@@ -85,6 +85,21 @@ impl Queue {
         Ok(won.and_then(|won| self.finish(won, into)))
     }
 
+    /// Waits until a get would not have to wait for an item. It takes none: a wake-up that was meant for an item is passed on.
+    pub(crate) async fn until_there<W: Waiter>(&self, waiter: &mut W) -> Result<(), W::GaveUp> {
+        until(waiter, |look| {
+            let (head, tail) = (self.words.head(), self.words.tail());
+            if head.number() == tail.number() && !tail.is_closed() && !self.words.is_ended() {
+                return Step::Wait(self.items());
+            }
+            if look.is_listed() {
+                self.items().notify_one();
+            }
+            Step::Done(())
+        })
+        .await
+    }
+
     /// Takes a message now or never.
     pub(crate) fn try_get(&self, into: &mut Vec<u8>) -> Result<Taken, NotTaken> {
         if let Step::Done(won) = self.attempt_get(Look::Glance, into, Patience::Tries) {
