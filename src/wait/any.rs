@@ -38,6 +38,7 @@ pub trait Waitable: Sync {
 }
 
 #[doc(hidden)]
+#[allow(unreachable_pub, reason = "a public trait names it")]
 pub type Readiness<'a> = Pin<Box<dyn Future<Output = io::Result<()>> + Send + 'a>>;
 
 /// Why [`wait_any`] could not wait.
@@ -216,7 +217,7 @@ impl Waiter for AnyWaiter<'_> {
     async fn on_fd<T: Send>(
         &mut self,
         source: &Source,
-        ready: Ready,
+        #[cfg_attr(not(feature = "tokio"), allow(unused_variables))] ready: Ready,
         mut attempt: impl FnMut() -> Option<T> + Send,
     ) -> Result<T, Infallible> {
         let gathering = match &mut self.0 {
