@@ -12,6 +12,7 @@ mod any;
 #[cfg(not(aioprocessing_loom))]
 mod bell;
 mod deadline;
+#[cfg(any(feature = "tokio", aioprocessing_loom))]
 mod edge;
 #[cfg(not(aioprocessing_loom))]
 mod gathering;
