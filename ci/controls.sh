@@ -41,6 +41,12 @@ set-wakes-one,an-unbounded-sleep      event case_93
 set-takes-a-lock                      event case_94
 a-dropped-wait-stays-listed           waiting case_60
 naps-do-not-grow                      waiting an_idle_child
+publish-before-payload                queue case_31
+publish-before-payload                queue_deaths case_44
+close-beside-the-tail                 queue case_35_a_put
+a-left-block-is-not-freed             queue_large a_consumer
+a-cancelled-put-keeps-its-blocks      queue_tasks case_50_a_cancelled
+no-sweep                              queue_deaths the_memory
 BUGS
 }
 

@@ -182,19 +182,3 @@ fn chaos_of_putters_and_getters_loses_nothing_that_it_should_not() {
     }
     assert!(queue.is_empty());
 }
-
-#[cfg(aioprocessing_planted)]
-mod controls {
-    use super::kit::controls::catches;
-
-    #[test]
-    fn publish_before_payload() {
-        let test = "case_44_45_p2b_a_putter_killed_at_any_moment_leaves_whole_items_and_room";
-        catches("publish-before-payload", test);
-    }
-
-    #[test]
-    fn no_sweep() {
-        catches("no-sweep", "the_memory_of_the_dead_is_found_again");
-    }
-}

@@ -140,7 +140,7 @@ impl LockWords {
                 && let Some(owner) = now.owner()
                 && !planted!("no-check-for-a-dead-owner", party.alive.is_alive(owner), true)
             {
-                if self.change(now, Word::held(party.me, now.has_waiters() || self.waiters.waiters() > 1)) {
+                if self.change(now, Word::held(party.me, now.has_waiters() || self.waiters.waiters() > 0)) {
                     self.leaked.store(0, Ordering::Relaxed);
                     return Step::Done(Taken::OwnerDied(Some(owner)));
                 }

@@ -1,5 +1,5 @@
 //! The state machines: words in shared memory and their transitions. No system call, no clock, no runtime: they wait
-//! through [`Waiter`](crate::wait::Waiter) and ask who lives through [`Alive`](crate::shm::Alive).
+//! through [`Waiter`] and ask who lives through [`Alive`].
 
 mod event;
 mod inside;
@@ -8,11 +8,13 @@ mod lock;
 mod models;
 #[cfg(not(aioprocessing_loom))]
 pub(crate) mod queue;
+mod rlock;
 mod semaphore;
 mod value;
 
 pub(crate) use event::EventWords;
-pub(crate) use lock::{LockWords, Taken, Word};
+pub(crate) use lock::{LockWords, Taken};
+pub(crate) use rlock::{DEEPEST, Hold, HoldWords, Left, NotAgain, NotLeaked};
 pub(crate) use semaphore::{MOST_PERMITS, Semaphore, SemaphoreSlot, SemaphoreWords};
 pub(crate) use value::{Cell, Current, words_for};
 

@@ -26,7 +26,6 @@ use super::plan::Plan;
 use super::reference::Ref;
 use super::shared::{Object, Shared, shared};
 use super::slot::{Slot, Tenant};
-use crate::planted::planted;
 use crate::sys::{Source, eventfd, forked, map::Map, memfd, place, socket};
 
 const MAGIC: u64 = u64::from_ne_bytes(*b"aioprcs\0");
@@ -97,7 +96,9 @@ pub(crate) struct Region {
 }
 
 /// The regions that this process maps. One that arrives again is the one that is here.
-static REGIONS: Mutex<Option<HashMap<(u64, u64), Weak<Region>>>> = Mutex::new(None);
+static REGIONS: Mutex<Option<Regions>> = Mutex::new(None);
+
+type Regions = HashMap<(u64, u64), Weak<Region>>;
 
 impl Region {
     /// Makes a region as planned, and takes the first slot in it.
@@ -267,10 +268,6 @@ impl Region {
         }
     }
 
-    pub(crate) fn bells(&self) -> usize {
-        self.bells.len()
-    }
-
     /// Looks an object up. `offset` may come from anywhere.
     pub(crate) fn object<T: Object>(self: &Arc<Self>, offset: u64) -> Result<Ref<T>, AttachError> {
         let header = self.header();
@@ -291,7 +288,7 @@ impl Region {
     pub(super) fn at<T: Shared>(&self, offset: u64) -> Result<&T, AttachError> {
         let end = offset.checked_add(size_of::<T>() as u64);
         let fits = end.is_some_and(|end| end <= self.map.length() as u64);
-        if !fits || offset % align_of::<T>() as u64 != 0 {
+        if !fits || !offset.is_multiple_of(align_of::<T>() as u64) {
             return Err(AttachError::NotARegion("an offset out of range"));
         }
         // SAFETY: `offset` is inside the mapping, checked above, and so fits a usize.

@@ -7,7 +7,7 @@ use crate::planted::planted;
 use crate::raw::{EventWords, Party};
 use crate::shm::{Plan, Ref, Region};
 use crate::sync::CreateError;
-use crate::wait::{Bell, Deadline, Park, ParkUntil, blocking, never};
+use crate::wait::{AnyWaiter, Bell, Deadline, Park, ParkUntil, Readiness, Waitable, blocking, never};
 #[cfg(feature = "tokio")]
 use crate::wait::{Suspend, suspended};
 use crate::wire::handle;
@@ -95,7 +95,7 @@ impl AioEvent {
     /// forked without exec it does nothing.
     pub fn set(&self) {
         if self.is_ours() {
-            planted!("set-takes-a-lock", (), {
+            planted!("set-takes-a-lock", {
                 static LOCK: parking_lot::Mutex<u32> = parking_lot::Mutex::new(0);
                 // Long enough for a signal to find it taken.
                 (0..1000).for_each(|_| *LOCK.lock() += 1);
@@ -170,6 +170,18 @@ impl AioEvent {
         }
         never(suspended(self.words.wait(&mut Suspend::new(), self.party())).await);
         Ok(())
+    }
+}
+
+/// Ready when it is set.
+impl Waitable for AioEvent {
+    fn until_ready<'a>(&'a self, mut waiter: AnyWaiter<'a>) -> Readiness<'a> {
+        Box::pin(async move {
+            if self.is_ours() {
+                never(self.words.wait(&mut waiter, self.party()).await);
+            }
+            Ok(())
+        })
     }
 }
 

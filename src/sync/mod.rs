@@ -1,5 +1,6 @@
 //! Synchronisation between processes, threads and tasks.
 
+mod agent;
 mod array;
 mod beside;
 mod create;
@@ -7,6 +8,7 @@ mod event;
 mod lock;
 mod mutex;
 mod permit_error;
+mod rlock;
 mod semaphore;
 mod set_error;
 mod update_error;
@@ -22,6 +24,7 @@ pub use mutex::{AioMutex, AioMutexGuard};
 pub use permit_error::{
     AcquirePermitError, AcquirePermitTimeoutError, ReleasePermitsError, TryAcquirePermitError,
 };
+pub use rlock::{AioRLock, AioRLockGuard};
 pub use semaphore::{AioBoundedSemaphore, AioSemaphore, Permit};
 pub use set_error::{SetError, SetTimeoutError, TrySetError};
 

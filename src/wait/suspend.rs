@@ -94,9 +94,11 @@ impl Waiter for Suspend {
                 .await
             };
             match event {
-                Event::Rung => planted!("a-doorbell-that-is-read", (), {
-                    crate::sys::eventfd::silence(spot.bell().source());
-                }),
+                Event::Rung => {
+                    planted!("a-doorbell-that-is-read", {
+                        crate::sys::eventfd::silence(spot.bell().source());
+                    });
+                }
                 Event::Turned if turn.load(Ordering::Acquire) != seen => return Ok(Woken::Turned),
                 Event::Turned => return Ok(Woken::InDoubt),
                 Event::Notice => {

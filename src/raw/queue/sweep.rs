@@ -40,6 +40,8 @@ impl Queue {
         }
         let _held = self.hold(lock, GETTERS);
         let deaths = self.region().deaths();
+        // Those who are done with an item may not have had the lock to say so.
+        self.advance();
         let freed = self.free_what_the_dead_left();
         self.words.memory.swept.store(deaths, Ordering::Relaxed);
         freed

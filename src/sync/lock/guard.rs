@@ -44,6 +44,16 @@ impl AioLockGuard {
         Self { core: Some(core), was_panicking: std::thread::panicking(), last }
     }
 
+    /// A guard of nothing.
+    pub(in crate::sync) fn empty() -> Self {
+        Self { core: None, was_panicking: false, last: None }
+    }
+
+    /// Leaves the lock held; whoever calls this releases it in another way.
+    pub(in crate::sync) fn disarm(&mut self) {
+        self.core = None;
+    }
+
     /// The lock that it holds; `None` once leaked.
     pub(in crate::sync) fn core(&self) -> Option<&Arc<Core>> {
         self.core.as_ref()
