@@ -269,10 +269,7 @@ fn without_processes() -> Vec<String> {
     let before = descriptors();
     let was = limit(libc::RLIMIT_NPROC, 0);
     let refused = AioProcess::spawn(|| 7_u8, ());
-    let lock = AioLock::new().and_then(|lock| {
-        drop(lock.acquire());
-        Ok(lock)
-    });
+    let lock = text(AioLock::new()).and_then(|lock| text(lock.acquire()).map(drop));
     limit(libc::RLIMIT_NPROC, was);
     if let Ok(child) = refused {
         complaints.push(format!("a process was started: {:?}", child.join()));
