@@ -16,8 +16,8 @@ use super::stdio::Stdio;
 /// How a child process is to be started. Made by [`AioProcess::builder`](crate::AioProcess::builder).
 ///
 /// Each setting takes effect in the child, or the start fails: what the system refuses when the process is made is the
-/// [`SpawnError`] of `spawn`, what it refuses to the child itself
-/// [`JoinError::Bootstrap`], before the function has run.
+/// [`SpawnError`](crate::SpawnError) of `spawn`, what it refuses to the child itself
+/// [`JoinError::Bootstrap`](crate::JoinError::Bootstrap), before the function has run.
 ///
 /// Whatever the settings, a child starts with no signal blocked, and with SIGTERM, SIGINT at their default action.
 ///

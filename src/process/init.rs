@@ -62,7 +62,7 @@ pub(super) fn may_have_children() -> bool {
 
 /// Lets the tests of this program spawn processes. Once per test program, outside of any function.
 ///
-/// It does before `main` what [`init`] does in its first line: `main` belongs to the test harness. Works
+/// It does before `main` what [`init`](crate::init) does in its first line: `main` belongs to the test harness. Works
 /// with `cargo test`, with nextest, and in a crate that forbids unsafe code.
 ///
 /// # Examples

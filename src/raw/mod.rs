@@ -1,5 +1,5 @@
 //! The state machines: words in shared memory and their transitions. No system call, no clock, no runtime: they wait
-//! through [`Waiter`] and ask who lives through [`Alive`].
+//! through [`Waiter`](crate::wait::Waiter) and ask who lives through [`Alive`](crate::shm::Alive).
 
 mod event;
 mod inside;

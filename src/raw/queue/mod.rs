@@ -22,7 +22,7 @@
 //! | a getter before its commit | the lock; the item is there for the next |
 //! | a getter after it | the item is lost with the process that took it; its blocks are swept |
 //!
-//! Everything read from shared memory is read once and checked: positions by [`Area`], numbers here.
+//! Everything read from shared memory is read once and checked: positions by [`Area`](crate::shm::Area), numbers here.
 
 mod blocks;
 mod cursor;
