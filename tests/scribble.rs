@@ -85,7 +85,8 @@ fn scribble(_objects: Objects, seed: u64, headers_too: bool) {
         let first = if headers_too { 0 } else { 135_168 / 8 };
         let span = (words - first) as u64;
         let at = first
-            + if dice.roll() % 2 == 0 { dice.roll() % span } else { dice.roll() % span.min(512) } as usize;
+            + if dice.roll().is_multiple_of(2) { dice.roll() % span } else { dice.roll() % span.min(512) }
+                as usize;
         let word = match dice.roll() % 4 {
             0 => 0,
             1 => u64::MAX,
@@ -94,7 +95,7 @@ fn scribble(_objects: Objects, seed: u64, headers_too: bool) {
         };
         // SAFETY: within a mapping of this process, before the end of its file; others only use atomics there.
         unsafe { std::ptr::with_exposed_provenance_mut::<u64>(base + at * 8).write_volatile(word) };
-        if dice.roll() % 64 == 0 {
+        if dice.roll().is_multiple_of(64) {
             std::thread::yield_now();
         }
     }

@@ -56,13 +56,14 @@ fn own_lock(_: AioLock) -> u8 {
 }
 
 type Made = Result<(), String>;
+type Maker = fn() -> Made;
 
 fn text<T, E: std::error::Error>(result: Result<T, E>) -> Result<T, String> {
     result.map_err(|error| error.to_string())
 }
 
 /// Everything that takes descriptors or memory.
-const MAKERS: &[(&str, fn() -> Made)] = &[
+const MAKERS: &[(&str, Maker)] = &[
     ("lock", || text(AioLock::new()).map(drop)),
     ("event", || text(AioEvent::new()).map(drop)),
     ("semaphore", || text(AioSemaphore::new(2)).map(drop)),
