@@ -12,7 +12,6 @@
 //! ```
 #![allow(unsafe_code, missing_docs)]
 
-use std::collections::{HashMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::FileExt as _;
@@ -169,16 +168,15 @@ fn work(role: Role, serial: u64, objects: Objects, book: PathBuf, board: PathBuf
     }
 }
 
-/// What all workers have written.
+/// What all workers have written. Numbers in no order, looked through at the end.
 #[derive(Default)]
 struct Ledger {
-    will_put: HashSet<u64>,
-    has_put: HashSet<u64>,
-    got: HashMap<u64, u32>,
+    will_put: Vec<u64>,
+    has_put: Vec<u64>,
+    got: Vec<u64>,
     torn: usize,
     hung: Vec<String>,
     kills: u64,
-    too_early: u64,
     consumers_killed: usize,
 }
 
@@ -188,27 +186,11 @@ impl Ledger {
         for line in bytes.chunks_exact(9) {
             let id = u64::from_ne_bytes(line[1..].try_into().unwrap());
             match line[0] {
-                WILL_PUT => drop(self.will_put.insert(id)),
-                HAS_PUT => drop(self.has_put.insert(id)),
-                HAS_GOT => *self.got.entry(id).or_default() += 1,
+                WILL_PUT => self.will_put.push(id),
+                HAS_PUT => self.has_put.push(id),
+                HAS_GOT => self.got.push(id),
                 TORN => self.torn += 1,
                 _ => {}
-            }
-        }
-        // Settled: got once.
-        let done: Vec<_> = self.has_put.iter().filter(|id| self.got.contains_key(id)).copied().collect();
-        if done.len() > 100_000 {
-            self.forget(&done);
-        }
-    }
-
-    /// A line less to keep: an item of which both lines are there. One that came again would be of an unknown number.
-    fn forget(&mut self, done: &[u64]) {
-        for id in done {
-            self.has_put.remove(id);
-            if self.got.get(id) == Some(&1) {
-                self.got.remove(id);
-                self.will_put.remove(id);
             }
         }
     }
@@ -216,13 +198,10 @@ impl Ledger {
     fn merge(&mut self, other: Self) {
         self.will_put.extend(other.will_put);
         self.has_put.extend(other.has_put);
-        for (id, count) in other.got {
-            *self.got.entry(id).or_default() += count;
-        }
+        self.got.extend(other.got);
         self.torn += other.torn;
         self.hung.extend(other.hung);
         self.kills += other.kills;
-        self.too_early += other.too_early;
         self.consumers_killed += other.consumers_killed;
     }
 }
@@ -312,7 +291,7 @@ fn storm(longest: Duration, kills: u64) {
         running.into_iter().for_each(|driver| ledger.merge(driver.join().unwrap()));
     });
     settle(&objects, &mut ledger);
-    verdict(&ledger, begun.elapsed());
+    verdict(ledger, begun.elapsed());
 }
 
 /// After the storm everything must work as if nothing had been.
@@ -320,7 +299,7 @@ fn settle(objects: &Objects, ledger: &mut Ledger) {
     loop {
         match objects.queue.get_timeout(Duration::from_millis(300)) {
             Ok(item) => match id_of(&item) {
-                Some(id) => *ledger.got.entry(id).or_default() += 1,
+                Some(id) => ledger.got.push(id),
                 None => ledger.torn += 1,
             },
             Err(error) if error.is_timeout() => break,
@@ -344,12 +323,16 @@ fn settle(objects: &Objects, ledger: &mut Ledger) {
     }
 }
 
-fn verdict(ledger: &Ledger, took: Duration) {
-    let missing = ledger.has_put.iter().filter(|id| !ledger.got.contains_key(id)).count();
+fn verdict(mut ledger: Ledger, took: Duration) {
+    ledger.got.sort_unstable();
+    let times = ledger.got.len();
+    ledger.got.dedup();
+    let duplicated = times - ledger.got.len();
+    let missing = ledger.has_put.iter().filter(|id| ledger.got.binary_search(id).is_err()).count();
     // Each consumer that was killed may have had one in its hands.
     let lost = missing.saturating_sub(ledger.consumers_killed);
-    let duplicated = ledger.got.values().filter(|&&count| count > 1).count();
-    let unknown = ledger.got.keys().filter(|id| !ledger.will_put.contains(id)).count();
+    ledger.will_put.sort_unstable();
+    let unknown = ledger.got.iter().filter(|id| ledger.will_put.binary_search(id).is_err()).count();
     println!(
         "storm: {} kills, {} in {:.0?}, {} hung, {} torn, {lost} lost ({missing} in the hands of {} killed consumers), \
          {duplicated} duplicated",

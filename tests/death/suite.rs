@@ -191,7 +191,7 @@ pub(crate) fn run_scenario(scenario: &Scenario, extent: Extent, stop_at_first: b
         let wanted = match (extent, mode) {
             (Extent::All, Mode::Kill) => worthy.len(),
             // Each costs the timeouts of those who wait.
-            (Extent::All, Mode::Stop) => worthy.len().min(1_000),
+            (Extent::All, Mode::Stop) => worthy.len().min(400),
             (Extent::Sample { kills, .. }, Mode::Kill) => kills,
             (Extent::Sample { stops, .. }, Mode::Stop) => stops,
         };
