@@ -83,7 +83,7 @@ impl Dice {
 
 fn item(id: u64) -> Vec<u64> {
     // Every eighth is too long for the ring.
-    let length = if id % 8 == 0 { 12_000 } else { 3 };
+    let length = if id.is_multiple_of(8) { 12_000 } else { 3 };
     let mut item = vec![id; length];
     item.push(id.wrapping_mul(length as u64));
     item
@@ -100,7 +100,8 @@ fn work(role: Role, serial: u64, objects: Objects, book: PathBuf, board: PathBuf
     let mut dice = Dice(serial.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
     let board = OpenOptions::new().read(true).write(true).open(board).unwrap();
     // Every other worker is asynchronous.
-    let runtime = (serial % 2 == 0)
+    let runtime = serial
+        .is_multiple_of(2)
         .then(|| tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap());
     let runtime = runtime.as_ref();
     for turn in 1.. {

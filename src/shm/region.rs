@@ -92,7 +92,7 @@ pub(crate) struct Region {
     bells: Box<[Source]>,
     /// The two ends of a pair, in a region whose plan asked for it.
     sockets: Box<[OwnedFd]>,
-    watch: OnceLock<Option<i32>>,
+    watch: OnceLock<i32>,
 }
 
 /// The regions that this process maps. One that arrives again is the one that is here.
@@ -342,9 +342,14 @@ impl Region {
         }
     }
 
-    /// The number of this region's watch, asked for on first use; `None` where inotify is refused.
+    /// The number of this region's watch, asked for until there is one; `None` where inotify refuses it at present.
     pub(super) fn watch(&self, ask: impl FnOnce() -> Option<i32>) -> Option<i32> {
-        *self.watch.get_or_init(ask)
+        if let Some(known) = self.watch.get() {
+            return Some(*known);
+        }
+        // Two threads that ask at once get the same number.
+        let number = ask()?;
+        Some(*self.watch.get_or_init(|| number))
     }
 }
 
@@ -363,7 +368,7 @@ impl Drop for Region {
             regions.remove(&self.id);
         }
         if self.is_ours() {
-            if let Some(Some(watch)) = self.watch.get() {
+            if let Some(watch) = self.watch.get() {
                 notice::forget(*watch);
             }
             slot_at(&self.map, self.me.slot()).leave();

@@ -99,6 +99,9 @@ pub(crate) fn run() -> (usize, usize) {
 
 /// The child of a control: one scenario, until something is wrong.
 pub(crate) fn one() {
+    // Ends with whoever asked, whose thread waits for it.
+    // SAFETY: takes plain numbers.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
     let wanted = std::env::var(ONE).unwrap_or_default();
     let Some(scenario) = crate::scenarios().into_iter().find(|scenario| scenario.name == wanted) else {
         return;

@@ -8,7 +8,7 @@ use crate::trace::{set_affinity, state_of};
 /// By then every survivor has gone on, or hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
 /// How long a survivor of a stopped victim is ready to wait.
-pub(crate) const LIMIT: Duration = Duration::from_millis(25);
+pub(crate) const LIMIT: Duration = Duration::from_millis(10);
 /// A prompt notice takes a fraction of this; the shortest bounded sleep is longer.
 pub(crate) const PROMPT: Duration = Duration::from_millis(4);
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aioprocessing::{AioProcess, AioQueue};
 
-use crate::crowd::{Crowd, FACES, Face, Fault, Kind, Mode, run};
+use crate::crowd::{Crowd, FACES, Face, Fault, Kind, LIMIT, Mode, run};
 use crate::suite::{Play, Scenario, wrong};
 use crate::trace::{Point, Reached, Stimulus, Victim, begin, end};
 
@@ -20,8 +20,6 @@ const VICTIMS: u64 = 1_000;
 const FIRST_VICTIMS: u64 = 1_001;
 const SHORT: usize = 24;
 const LONG: usize = 150_000;
-/// How long the test's own calls wait where a stopped victim may be in the way.
-const LIMIT: Duration = Duration::from_millis(25);
 
 fn item(id: u64, length: usize) -> Item {
     let mut item = vec![id as u8 ^ length as u8; length];

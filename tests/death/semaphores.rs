@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aioprocessing::{AioProcess, AioSemaphore, Permit};
 
-use crate::crowd::{Crowd, FACES, Face, Fault, Kind, Mode, PATIENCE, run};
+use crate::crowd::{Crowd, FACES, Face, Fault, Kind, LIMIT, Mode, PATIENCE, run};
 use crate::suite::{Play, Scenario, wrong};
 use crate::trace::{Reached, Stimulus, Victim, begin, end, warm};
 
@@ -52,7 +52,7 @@ impl Play for Semaphores {
             crowd.late(format!("{face:?}, late"), move || went(take(&semaphore, face, limit), mode));
         }
         crowd.settle();
-        let patience = if mode == Mode::Kill { PATIENCE } else { Duration::from_millis(25) };
+        let patience = if mode == Mode::Kill { PATIENCE } else { LIMIT };
         let all = self.semaphore.acquire_many_timeout(PERMITS, patience);
         let more = self.semaphore.try_acquire().is_ok();
         if mode == Mode::Kill && all.is_err() {

@@ -189,7 +189,9 @@ pub(crate) fn run_scenario(scenario: &Scenario, extent: Extent, stop_at_first: b
     let worthy = worth_a_kill(&recording);
     for mode in [Mode::Kill, Mode::Stop] {
         let wanted = match (extent, mode) {
-            (Extent::All, _) => worthy.len(),
+            (Extent::All, Mode::Kill) => worthy.len(),
+            // Each costs the timeouts of those who wait.
+            (Extent::All, Mode::Stop) => worthy.len().min(1_000),
             (Extent::Sample { kills, .. }, Mode::Kill) => kills,
             (Extent::Sample { stops, .. }, Mode::Stop) => stops,
         };
