@@ -46,6 +46,11 @@ impl Word {
         Owner::from_bits(self.0)
     }
 
+    /// Free, and its last owner released it.
+    pub(super) fn is_clean(self) -> bool {
+        self.0 & !WAIT == 0
+    }
+
     fn is_free(self) -> bool {
         self.0 & !(WAIT | DIED) == 0
     }

@@ -9,12 +9,14 @@ mod models;
 #[cfg(not(aioprocessing_loom))]
 pub(crate) mod queue;
 mod rlock;
+mod rwlock;
 mod semaphore;
 mod value;
 
 pub(crate) use event::EventWords;
 pub(crate) use lock::{LockWords, Taken};
 pub(crate) use rlock::{DEEPEST, Hold, HoldWords, Left, NotAgain, NotLeaked};
+pub(crate) use rwlock::{RwLock, RwSlot, RwWords};
 pub(crate) use semaphore::{MOST_PERMITS, Semaphore, SemaphoreSlot, SemaphoreWords};
 pub(crate) use value::{Cell, Current, words_for};
 

@@ -9,6 +9,7 @@ mod lock;
 mod mutex;
 mod permit_error;
 mod rlock;
+mod rwlock;
 mod semaphore;
 mod set_error;
 mod update_error;
@@ -25,6 +26,7 @@ pub use permit_error::{
     AcquirePermitError, AcquirePermitTimeoutError, ReleasePermitsError, TryAcquirePermitError,
 };
 pub use rlock::{AioRLock, AioRLockGuard};
+pub use rwlock::{AioRwLock, AioRwLockReadGuard, AioRwLockWriteGuard};
 pub use semaphore::{AioBoundedSemaphore, AioSemaphore, Permit};
 pub use set_error::{SetError, SetTimeoutError, TrySetError};
 

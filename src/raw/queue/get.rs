@@ -59,6 +59,8 @@ pub(super) struct Won {
     more: bool,
 }
 
+type WonBytes = (Won, Vec<u8>);
+
 /// A record that passed all checks.
 pub(super) struct Found {
     pub(super) at: u64,
@@ -206,7 +208,7 @@ impl Queue {
     }
 
     /// As many records as there are, up to `most`. Under the get lock.
-    fn win_many(&self, most: usize) -> Result<(Vec<(Won, Vec<u8>)>, bool), NotWon> {
+    fn win_many(&self, most: usize) -> Result<(Vec<WonBytes>, bool), NotWon> {
         let mut all = Vec::new();
         let mut more = true;
         while more && all.len() < most {

@@ -49,8 +49,8 @@ struct Extent<'a> {
 
 impl Drop for Extent<'_> {
     fn drop(&mut self) {
-        if !self.blocks.is_empty() && planted!("a-cancelled-put-keeps-its-blocks", true, false) {
-            self.queue.give_back(&self.blocks);
+        if !self.blocks.is_empty() {
+            planted!("a-cancelled-put-keeps-its-blocks", self.queue.give_back(&self.blocks), ());
         }
     }
 }

@@ -56,7 +56,8 @@ impl Queue {
                 !*alive.entry(owner).or_insert_with(|| self.region().is_alive(owner))
             })
             .collect();
-        if orphans.is_empty() || planted!("no-sweep", false, true) {
+        planted!("no-sweep", (), orphans.clear());
+        if orphans.is_empty() {
             return 0;
         }
         let Some(needed) = self.needed() else { return 0 };

@@ -46,7 +46,11 @@ impl AioLockGuard {
 
     /// A guard of nothing.
     pub(in crate::sync) fn empty() -> Self {
-        Self { core: None, was_panicking: false, last: None }
+        Self::of_nothing(None)
+    }
+
+    pub(super) fn of_nothing(last: Option<Box<Last>>) -> Self {
+        Self { core: None, was_panicking: false, last }
     }
 
     /// Leaves the lock held; whoever calls this releases it in another way.
