@@ -47,6 +47,27 @@ pub enum WaitError {
     Forked,
 }
 
+/// Why a look at an event found nothing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TryWaitError {
+    /// The event is not set.
+    #[error("the event is not set")]
+    NotSet,
+    /// This process was forked, without exec, from the one that opened the event.
+    #[error(
+        "this process is a fork of the one that opened the event; start processes with `AioProcess::spawn`"
+    )]
+    Forked,
+}
+
+impl TryWaitError {
+    /// Whether the event was not set.
+    pub fn is_not_set(&self) -> bool {
+        matches!(self, Self::NotSet)
+    }
+}
+
 /// Why a bounded wait for an event ended without it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -120,7 +141,7 @@ impl AioEvent {
     /// right behind it.
     ///
     /// [`wait_timeout`](Self::wait_timeout) gives up after a time, [`coro_wait`](Self::coro_wait) suspends the task
-    /// instead of the thread, and [`is_set`](Self::is_set) does not wait.
+    /// instead of the thread, and [`try_wait`](Self::try_wait) does not wait.
     ///
     /// # Blocking
     ///
@@ -135,6 +156,19 @@ impl AioEvent {
         }
         never(blocking(self.words.wait(&mut Park::new(), self.party())));
         Ok(())
+    }
+
+    /// [`wait`](Self::wait), now or never.
+    ///
+    /// # Errors
+    ///
+    /// [`TryWaitError::NotSet`] if the event is not set, [`TryWaitError::Forked`] as for `wait`.
+    pub fn try_wait(&self) -> Result<(), TryWaitError> {
+        match (self.is_ours(), self.is_set()) {
+            (false, _) => Err(TryWaitError::Forked),
+            (true, false) => Err(TryWaitError::NotSet),
+            (true, true) => Ok(()),
+        }
     }
 
     /// [`wait`](Self::wait) for `timeout` at the longest; zero looks once.

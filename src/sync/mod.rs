@@ -17,7 +17,7 @@ mod value;
 
 pub use array::{AioArray, AioArrayGuard};
 pub use create::CreateError;
-pub use event::{AioEvent, WaitError, WaitTimeoutError};
+pub use event::{AioEvent, TryWaitError, WaitError, WaitTimeoutError};
 pub use lock::{
     AcquireError, AcquireTimeoutError, AioLock, AioLockGuard, Holder, ReleaseError, TryAcquireError,
 };

@@ -62,7 +62,8 @@ impl Waiter for Suspend {
         let region = spot.bell().region();
         let deaths = region.deaths();
         let mut bell = registration(spot.bell().source());
-        let notices = notice::watch(region).map(registration);
+        let watch = notice::watch(region);
+        let mut notices = watch.map(registration);
         let mut nap = pin!(sleep(Duration::from_nanos(self.0.length())));
         loop {
             let event = {
@@ -116,6 +117,10 @@ impl Waiter for Suspend {
                 Event::Gone => {
                     spot.bell().source().forget(&bell);
                     bell = registration(spot.bell().source());
+                    if let (Some(watch), Some(known)) = (watch, &notices) {
+                        watch.forget(known);
+                        notices = Some(registration(watch));
+                    }
                 }
             }
         }

@@ -63,7 +63,8 @@ impl AioLockGuard {
         self.core.as_ref()
     }
 
-    /// Keeps the lock without a guard, until [`AioLock::release`](crate::AioLock::release) is called in this process or the process ends.
+    /// Keeps the lock without a guard, until [`AioLock::release`](crate::AioLock::release) is called in this process, or the process ends or drops its
+    /// last handle of the lock: then it goes to the next who asks, as that of a dead holder.
     pub fn leak(mut self) {
         if let Some(core) = self.core.take() {
             core.words.leak();
