@@ -46,7 +46,7 @@ publish-before-payload                queue_deaths case_44
 close-beside-the-tail                 queue case_35_a_put
 a-left-block-is-not-freed             queue_large a_consumer
 a-cancelled-put-keeps-its-blocks      queue_tasks case_50_a_cancelled
-no-sweep                              queue_deaths the_memory
+no-sweep                              queue_deaths putters_killed_while
 BUGS
 }
 
