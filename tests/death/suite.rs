@@ -197,7 +197,7 @@ pub(crate) fn run_scenario(scenario: &Scenario, extent: Extent, stop_at_first: b
         };
         let mut ended = 0;
         // A victim that runs at full speed may go another way than one that is stepped.
-        for index in scattered(worthy.len()).take(wanted.saturating_mul(4)) {
+        for index in scattered(worthy.len()).take(wanted.saturating_mul(12)) {
             if ended == wanted || stop_at_first && tally.first.is_some() {
                 break;
             }
