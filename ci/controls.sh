@@ -12,7 +12,7 @@ export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/planted
 
 # With arguments: these tests of that build, as the death suite asks for its own.
 if [ $# -gt 0 ]; then
-  exec "${CARGO:-cargo}" test "$@" -- --nocapture --test-threads=1
+  exec "${CARGO:-cargo}" test --release "$@" -- --nocapture --test-threads=1
 fi
 
 table() {
@@ -55,8 +55,13 @@ programs=$(table | awk '{ print "--test", $2 }' | sort -u)
 cargo test $programs --no-run
 
 caught=0
-run() { # run BUGS PROGRAM FILTER
-  AIOPROCESSING_PLANT=$1 timeout -k 5 "$4" cargo test -q --test "$2" -- ${3:+"$3"} >/dev/null 2>&1
+run() { # run BUGS PROGRAM FILTER SECONDS
+  # In a session of its own: some bugs leave children behind, and these are ended with it.
+  AIOPROCESSING_PLANT=$1 setsid timeout -k 5 "$4" cargo test -q --test "$2" -- ${3:+"$3"} </dev/null >/dev/null 2>&1 &
+  local session=$! status=0
+  wait "$session" || status=$?
+  pkill -KILL -s "$session" || true
+  return "$status"
 }
 
 while read -r bug program filter; do
