@@ -127,7 +127,7 @@ fn with_peers(crowd: &mut Crowd, event: &AioEvent, faces: &[Face], process: bool
             let child = AioProcess::spawn(peer, (event, limit)).unwrap();
             let stat = format!("/proc/{}/stat", child.pid());
             std::thread::sleep(Duration::from_millis(4));
-            while crate::trace::state_of(&stat) != b'S' {
+            while !matches!(crate::trace::state_of(&stat), b'S' | b'Z' | b'X') {
                 std::thread::sleep(Duration::from_micros(200));
             }
             ready.now();

@@ -145,7 +145,7 @@ fn with_peers(crowd: &mut Crowd, lock: &AioLock, faces: &[Face], process: bool) 
             let stat = format!("/proc/{}/stat", child.pid());
             // First its start, then its sleep on the lock.
             std::thread::sleep(Duration::from_millis(4));
-            while crate::trace::state_of(&stat) != b'S' {
+            while !matches!(crate::trace::state_of(&stat), b'S' | b'Z' | b'X') {
                 std::thread::sleep(Duration::from_micros(200));
             }
             ready.now();
