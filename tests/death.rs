@@ -25,12 +25,16 @@ mod crowd;
 mod events;
 #[path = "death/held.rs"]
 mod held;
+#[path = "death/leases.rs"]
+mod leases;
 #[path = "death/lifecycle.rs"]
 mod lifecycle;
 #[path = "death/locks.rs"]
 mod locks;
 #[path = "death/queues.rs"]
 mod queues;
+#[path = "death/readers.rs"]
+mod readers;
 #[path = "death/semaphores.rs"]
 mod semaphores;
 #[path = "death/suite.rs"]
@@ -52,6 +56,8 @@ fn scenarios() -> Vec<&'static Scenario> {
         bell::SCENARIOS,
         lifecycle::SCENARIOS,
         held::SCENARIOS,
+        readers::SCENARIOS,
+        leases::SCENARIOS,
         semaphores::SCENARIOS,
         queues::SCENARIOS,
     ];

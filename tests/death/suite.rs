@@ -189,7 +189,8 @@ pub(crate) fn run_scenario(scenario: &Scenario, extent: Extent, stop_at_first: b
     let worthy = worth_a_kill(&recording);
     for mode in [Mode::Kill, Mode::Stop] {
         let wanted = match (extent, mode) {
-            (Extent::All, Mode::Kill) => worthy.len(),
+            // More than that have only the operations that go through all of tokio.
+            (Extent::All, Mode::Kill) => worthy.len().min(3_000),
             // Each costs the timeouts of those who wait.
             (Extent::All, Mode::Stop) => worthy.len().min(400),
             (Extent::Sample { kills, .. }, Mode::Kill) => kills,
@@ -197,7 +198,7 @@ pub(crate) fn run_scenario(scenario: &Scenario, extent: Extent, stop_at_first: b
         };
         let mut ended = 0;
         // A victim that runs at full speed may go another way than one that is stepped.
-        for index in scattered(worthy.len()).take(wanted.saturating_mul(4)) {
+        for index in scattered(worthy.len()).take(wanted.saturating_mul(12).max(100)) {
             if ended == wanted || stop_at_first && tally.first.is_some() {
                 break;
             }
