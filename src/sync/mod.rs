@@ -3,6 +3,9 @@
 mod agent;
 mod array;
 mod beside;
+mod condition;
+mod condition_error;
+mod condition_guard;
 mod create;
 mod event;
 mod lock;
@@ -16,6 +19,9 @@ mod update_error;
 mod value;
 
 pub use array::{AioArray, AioArrayGuard};
+pub use condition::AioCondition;
+pub use condition_error::{ConditionWaitError, ConditionWaitTimeoutError};
+pub use condition_guard::{AioConditionGuard, ConditionGuard, ConditionLock};
 pub use create::CreateError;
 pub use event::{AioEvent, WaitError, WaitTimeoutError};
 pub use lock::{
