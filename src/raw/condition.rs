@@ -154,7 +154,10 @@ impl<'a> Condition<'a> {
             rows.seen = now.notified();
             slot.generation.store(party.me.generation(), Ordering::Release);
         }
-        self.words.used.fetch_max(u32::from(party.me.slot()) + 1, Ordering::AcqRel);
+        let end = u32::from(party.me.slot()) + 1;
+        if self.words.used.load(Ordering::Relaxed) < end {
+            self.words.used.fetch_max(end, Ordering::AcqRel);
+        }
         loop {
             let now = slot.counts();
             planted!("who-comes-later-is-notified", rows.catch_up(now), ());

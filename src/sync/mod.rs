@@ -2,6 +2,9 @@
 
 mod agent;
 mod array;
+mod barrier;
+mod barrier_action;
+mod barrier_error;
 mod beside;
 mod condition;
 mod condition_error;
@@ -19,6 +22,8 @@ mod update_error;
 mod value;
 
 pub use array::{AioArray, AioArrayGuard};
+pub use barrier::{AioBarrier, BarrierBuilder, Met};
+pub use barrier_error::{BarrierError, BarrierTimeoutError, TryBarrierError};
 pub use condition::AioCondition;
 pub use condition_error::{ConditionWaitError, ConditionWaitTimeoutError};
 pub use condition_guard::{AioConditionGuard, ConditionGuard, ConditionLock};
