@@ -1,4 +1,39 @@
-//! Python's `multiprocessing` and `aioprocessing`, for Rust.
+//! What Python's `multiprocessing` and `aioprocessing` are for Python, for Rust on Linux.
+//!
+//! * [`AioProcess`] runs a function of this program in a process of its own. [`init`] is the first line of `main`,
+//!   [`test_support!`] stands once in each test program.
+//! * [`AioLock`], [`AioEvent`] and [`AioQueue`] are shared between processes, threads and tasks. A handle reaches another
+//!   process as an argument of [`AioProcess::spawn`] or inside of an item.
+//! * [`AioPipe`] connects two ends that send messages with anything in them, sockets by [`Passed`] included, and
+//!   [`wait_any`] waits for ends, processes, events and queues together.
+//! * An operation that waits comes in four forms: `try_get`, `get`, `get_timeout`, and the async `coro_get`, which needs
+//!   tokio, uses no helper thread, and has had no effect if it is dropped before it is done.
+//! * A process that dies, even by `kill -9` at any instruction, harms nobody else.
+//!
+//! # Examples
+//!
+//! ```
+//! use aioprocessing::{AioProcess, AioQueue};
+//!
+//! fn squares(jobs: AioQueue<u64>, results: AioQueue<u64>) {
+//!     while let Ok(job) = jobs.get() {
+//!         results.put(job * job).unwrap();
+//!     }
+//! }
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     aioprocessing::init();
+//!     let (jobs, results) = (AioQueue::unbounded()?, AioQueue::unbounded()?);
+//!     let child = AioProcess::spawn(squares, (jobs.clone(), results.clone()))?;
+//!     for job in 1..=3 {
+//!         jobs.put(job)?;
+//!     }
+//!     jobs.close(); // the child drains what is left, and then its `get` says so
+//!     child.join()?;
+//!     assert_eq!((results.get()?, results.get()?, results.get()?), (1, 4, 9));
+//!     Ok(())
+//! }
+//! ```
 #![deny(unsafe_code)]
 // Models run the state machines alone.
 #![cfg_attr(aioprocessing_loom, allow(dead_code, unused_imports))]
@@ -27,5 +62,16 @@ pub use process::*;
 pub use queue::*;
 #[cfg(not(aioprocessing_loom))]
 pub use sync::*;
+#[cfg(all(feature = "tokio", not(aioprocessing_loom)))]
+pub use wait::coro_wait_any;
+#[cfg(not(aioprocessing_loom))]
+pub use wait::{WaitAnyError, Waitable, wait_any};
+#[cfg(all(feature = "bincode", not(aioprocessing_loom)))]
+pub use wire::Bincode;
 #[cfg(not(aioprocessing_loom))]
 pub use wire::{Codec, DecodeError, EncodeError, Postcard};
+
+/// The README's code compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -4,6 +4,8 @@
 mod area;
 pub(crate) mod atomic;
 #[cfg(not(aioprocessing_loom))]
+mod luggage;
+#[cfg(not(aioprocessing_loom))]
 pub(crate) mod notice;
 mod owner;
 #[cfg(not(aioprocessing_loom))]
@@ -24,7 +26,9 @@ mod stretch;
 
 #[cfg(not(aioprocessing_loom))]
 pub(crate) use area::Area;
-pub(crate) use owner::{Alive, Owner};
+#[cfg(not(aioprocessing_loom))]
+pub(crate) use luggage::{Peeked, Sent};
+pub(crate) use owner::{Alive, Owner, SLOTS};
 #[cfg(not(aioprocessing_loom))]
 pub use plain::Plain;
 #[cfg(not(aioprocessing_loom))]

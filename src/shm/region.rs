@@ -26,8 +26,7 @@ use super::plan::Plan;
 use super::reference::Ref;
 use super::shared::{Object, Shared, shared};
 use super::slot::{Slot, Tenant};
-use crate::planted::planted;
-use crate::sys::{Source, eventfd, forked, map::Map, memfd, place};
+use crate::sys::{Source, eventfd, forked, map::Map, memfd, place, socket};
 
 const MAGIC: u64 = u64::from_ne_bytes(*b"aioprcs\0");
 /// Changes with every change of anything that stands in a region.
@@ -53,7 +52,9 @@ shared! {
         /// Changes when a death is noticed. A hint: it tells waiters to look again.
         deaths: AtomicU32,
         ready: AtomicU32,
-        reserved: [AtomicU32; 5],
+        /// How many sockets travel with it, behind the bells.
+        sockets: AtomicU32,
+        reserved: [AtomicU32; 4],
         directory: [Entry; KINDS],
     }
 
@@ -89,11 +90,15 @@ pub(crate) struct Region {
     id: (u64, u64),
     me: Owner,
     bells: Box<[Source]>,
-    watch: OnceLock<Option<i32>>,
+    /// The two ends of a pair, in a region whose plan asked for it.
+    sockets: Box<[OwnedFd]>,
+    watch: OnceLock<i32>,
 }
 
 /// The regions that this process maps. One that arrives again is the one that is here.
-static REGIONS: Mutex<Option<HashMap<(u64, u64), Weak<Region>>>> = Mutex::new(None);
+static REGIONS: Mutex<Option<Regions>> = Mutex::new(None);
+
+type Regions = HashMap<(u64, u64), Weak<Region>>;
 
 impl Region {
     /// Makes a region as planned, and takes the first slot in it.
@@ -103,6 +108,12 @@ impl Region {
         memfd::reserve(&fd, 0, 4096)?;
         memfd::reserve(&fd, OBJECTS_AT, plan.length() - OBJECTS_AT)?;
         let bells = (0..plan.bells()).map(|_| eventfd::create()).collect::<io::Result<Vec<_>>>()?;
+        let sockets = if plan.has_sockets() {
+            let (to, from) = socket::pair()?;
+            vec![to, from]
+        } else {
+            Vec::new()
+        };
         let map = Map::shared(&fd, to_usize(plan.mapped())?)?;
         {
             // SAFETY: the map is at least `OBJECTS_AT` long, so the header lies in it, and it is fresh zeroed memory.
@@ -111,6 +122,7 @@ impl Region {
             header.layout.store(LAYOUT, Ordering::Relaxed);
             header.length.store(plan.mapped(), Ordering::Relaxed);
             header.bells.store(u32::try_from(bells.len()).unwrap_or(0), Ordering::Relaxed);
+            header.sockets.store(u32::try_from(sockets.len()).unwrap_or(0), Ordering::Relaxed);
             header.kinds.store(u32::try_from(plan.kinds().len()).unwrap_or(0), Ordering::Relaxed);
             for (entry, kind) in header.directory.iter().zip(plan.kinds()) {
                 entry.kind.store(kind.kind, Ordering::Relaxed);
@@ -119,7 +131,7 @@ impl Region {
             }
             header.ready.store(READY, Ordering::Release);
         }
-        Self::hold(map, fd, bells)
+        Self::hold(map, fd, bells, sockets)
     }
 
     /// Takes the region out of descriptors that [`descriptors`](Self::descriptors) gave in another process. If this
@@ -128,7 +140,7 @@ impl Region {
         if descriptors.is_empty() {
             return Err(AttachError::NotARegion("no descriptor"));
         }
-        let bells = descriptors.split_off(1);
+        let mut bells = descriptors.split_off(1);
         let Some(fd) = descriptors.pop() else { return Err(AttachError::NotARegion("no descriptor")) };
         let (id, size) = memfd::identity(&fd)?;
         if let Some(known) = known(id) {
@@ -137,16 +149,17 @@ impl Region {
         if size < OBJECTS_AT || !memfd::is_sealed(&fd) {
             return Err(AttachError::NotARegion("the file is too short or not sealed"));
         }
-        let (length, expected_bells) = Self::check(&fd)?;
-        if bells.len() != expected_bells {
+        let (length, expected_bells, expected_sockets) = Self::check(&fd)?;
+        if expected_bells == 0 || expected_bells.checked_add(expected_sockets) != Some(bells.len()) {
             return Err(AttachError::NotARegion("wrong number of bells"));
         }
+        let sockets = bells.split_off(expected_bells);
         let map = Map::shared(&fd, to_usize(length.max(OBJECTS_AT))?)?;
-        Self::hold(map, fd, bells)
+        Self::hold(map, fd, bells, sockets)
     }
 
     /// Reads the header without mapping it: the file may be anything still.
-    fn check(fd: &OwnedFd) -> Result<(u64, usize), AttachError> {
+    fn check(fd: &OwnedFd) -> Result<(u64, usize, usize), AttachError> {
         let mut bytes = [0; size_of::<Header>()];
         if rustix::io::pread(fd, &mut bytes, 0).map_err(io::Error::from)? != bytes.len() {
             return Err(AttachError::NotARegion("no header"));
@@ -159,17 +172,27 @@ impl Region {
         if word(8) != LAYOUT {
             return Err(AttachError::OtherLayout { theirs: word(8) });
         }
-        let bells = half(std::mem::offset_of!(Header, bells));
-        Ok((word(std::mem::offset_of!(Header, length)), usize::try_from(bells).unwrap_or(usize::MAX)))
+        let count = |at: usize| usize::try_from(half(at)).unwrap_or(usize::MAX);
+        let bells = count(std::mem::offset_of!(Header, bells));
+        Ok((word(std::mem::offset_of!(Header, length)), bells, count(std::mem::offset_of!(Header, sockets))))
     }
 
-    fn hold(map: Map, fd: OwnedFd, bells: Vec<OwnedFd>) -> Result<Arc<Self>, AttachError> {
+    fn hold(
+        map: Map,
+        fd: OwnedFd,
+        bells: Vec<OwnedFd>,
+        sockets: Vec<OwnedFd>,
+    ) -> Result<Arc<Self>, AttachError> {
         forked::watch();
-        let fd = planted!("the-inotify-goes-first", memfd::lift(fd), fd);
+        let fd = memfd::lift(fd);
         let (id, _) = memfd::identity(&fd)?;
-        let me = Self::claim(&map, &fd)?.ok_or(AttachError::TooManyProcesses)?;
+        let (me, died) = Self::claim(&map, &fd)?.ok_or(AttachError::TooManyProcesses)?;
         let bells = bells.into_iter().map(Source::new).collect();
-        let region = Arc::new(Self { map, fd, id, me, bells, watch: OnceLock::new() });
+        let sockets = sockets.into();
+        let region = Arc::new(Self { map, fd, id, me, bells, sockets, watch: OnceLock::new() });
+        if died {
+            region.tell_of_deaths();
+        }
         let mut regions = REGIONS.lock();
         let table = regions.get_or_insert_default();
         // Two threads may have attached it at once. Either hold would do; one is enough.
@@ -182,11 +205,12 @@ impl Region {
         Ok(first.unwrap_or(region))
     }
 
-    fn claim(map: &Map, fd: &OwnedFd) -> Result<Option<Owner>, AttachError> {
+    /// True beside the owner: the last holder of the slot died, and nobody has been told.
+    fn claim(map: &Map, fd: &OwnedFd) -> Result<Option<(Owner, bool)>, AttachError> {
         // SAFETY: every map of a region is at least `OBJECTS_AT` long.
         let header = unsafe { map.base().cast::<Header>().as_ref() };
         let (name, build) = (super::process_name(), place::build());
-        let attempt = |index: u16| -> Result<Option<Owner>, AttachError> {
+        let attempt = |index: u16| -> Result<Option<(Owner, bool)>, AttachError> {
             let offset = SLOTS_AT + u64::from(index) * 128;
             memfd::reserve(fd, offset, 128)?;
             let owner = slot_at(map, index).claim(fd, index, &name, build)?;
@@ -198,8 +222,10 @@ impl Region {
         // Free ones first: one look each. Then all, among them those whose holder died unnoticed.
         let used = header.slots_used.load(Ordering::Acquire).min(u32::from(SLOTS));
         let used = u16::try_from(used).unwrap_or(SLOTS);
-        for index in
-            (0..used).filter(|&index| !slot_at(map, index).is_attached()).chain(used..SLOTS).chain(0..used)
+        for index in (0..used)
+            .filter(|&index| slot_at(map, index).attached().is_none())
+            .chain(used..SLOTS)
+            .chain(0..used)
         {
             if let Some(owner) = attempt(index)? {
                 return Ok(Some(owner));
@@ -214,6 +240,9 @@ impl Region {
         let mut all = vec![memfd::reopen(self.fd.as_fd())?];
         for bell in &self.bells {
             all.push(bell.as_fd().try_clone_to_owned()?);
+        }
+        for socket in &self.sockets {
+            all.push(socket.try_clone()?);
         }
         Ok(all)
     }
@@ -233,12 +262,18 @@ impl Region {
         !forked::is_fork()
     }
 
+    /// One of its bells. Objects may share them, so what asks for more than there are, as a handle of a forged region does,
+    /// gets the last.
     pub(crate) fn bell(&self, index: usize) -> &Source {
-        &self.bells[index]
+        &self.bells[index.min(self.bells.len() - 1)]
     }
 
-    pub(crate) fn bells(&self) -> usize {
-        self.bells.len()
+    /// Where descriptors are sent, and where they arrive.
+    pub(super) fn sockets(&self) -> Option<(&OwnedFd, &OwnedFd)> {
+        match &*self.sockets {
+            [to, from] => Some((to, from)),
+            _ => None,
+        }
     }
 
     /// Looks an object up. `offset` may come from anywhere.
@@ -257,11 +292,13 @@ impl Region {
         Err(AttachError::NotARegion("no such object in it"))
     }
 
-    /// The object of type `T` at `offset`, if it lies in the mapping and is aligned.
-    pub(super) fn at<T: Shared>(&self, offset: u64) -> Result<&T, AttachError> {
+    /// The object of type `T` at `offset`, if it lies in the mapping and in the file, and is aligned.
+    fn at<T: Shared>(&self, offset: u64) -> Result<&T, AttachError> {
+        // The mapping may go on behind the end of the file, where a touch is fatal. The file never gets shorter.
+        let (_, size) = memfd::identity(&self.fd)?;
         let end = offset.checked_add(size_of::<T>() as u64);
-        let fits = end.is_some_and(|end| end <= self.map.length() as u64);
-        if !fits || offset % align_of::<T>() as u64 != 0 {
+        let fits = end.is_some_and(|end| end <= size.min(self.map.length() as u64));
+        if !fits || !offset.is_multiple_of(align_of::<T>() as u64) {
             return Err(AttachError::NotARegion("an offset out of range"));
         }
         // SAFETY: `offset` is inside the mapping, checked above, and so fits a usize.
@@ -304,20 +341,30 @@ impl Region {
         let mut found = false;
         for index in (0..u16::try_from(used).unwrap_or(SLOTS)).filter(|&index| index != self.me.slot()) {
             let slot = slot_at(&self.map, index);
-            let generation = slot.generation();
-            if slot.is_attached() && !slot.is_alive(&self.fd, index, generation) {
+            if let Some(generation) = slot.attached()
+                && !slot.is_alive(&self.fd, index, generation)
+            {
                 found |= slot.bury(generation);
             }
         }
         if found {
-            self.header().deaths.fetch_add(1, Ordering::AcqRel);
-            self.bells.iter().for_each(eventfd::ring);
+            self.tell_of_deaths();
         }
     }
 
-    /// The number of this region's watch, asked for on first use; `None` where inotify is refused.
+    fn tell_of_deaths(&self) {
+        self.header().deaths.fetch_add(1, Ordering::AcqRel);
+        self.bells.iter().for_each(eventfd::ring);
+    }
+
+    /// The number of this region's watch, asked for until there is one; `None` where inotify refuses it at present.
     pub(super) fn watch(&self, ask: impl FnOnce() -> Option<i32>) -> Option<i32> {
-        *self.watch.get_or_init(ask)
+        if let Some(known) = self.watch.get() {
+            return Some(*known);
+        }
+        // Two threads that ask at once get the same number.
+        let number = ask()?;
+        Some(*self.watch.get_or_init(|| number))
     }
 }
 
@@ -330,17 +377,19 @@ impl Alive for Region {
 
 impl Drop for Region {
     fn drop(&mut self) {
+        // A fork has neither a slot nor a watch of its own, and may have been made while a thread held the table.
+        if !self.is_ours() {
+            return;
+        }
         if let Some(regions) = REGIONS.lock().as_mut()
             && regions.get(&self.id).is_some_and(|known| known.strong_count() == 0)
         {
             regions.remove(&self.id);
         }
-        if self.is_ours() {
-            if let Some(Some(watch)) = self.watch.get() {
-                notice::forget(*watch);
-            }
-            slot_at(&self.map, self.me.slot()).leave();
+        if let Some(watch) = self.watch.get() {
+            notice::forget(*watch);
         }
+        slot_at(&self.map, self.me.slot()).leave();
     }
 }
 
@@ -364,4 +413,80 @@ fn slot_at(map: &Map, index: u16) -> &Slot {
 
 fn to_usize(length: u64) -> io::Result<usize> {
     usize::try_from(length).map_err(|_| rustix::io::Errno::OVERFLOW.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shm::InPlace;
+
+    shared! {
+        struct Thing[8] {
+            word: AtomicU64,
+        }
+    }
+
+    impl Object for Thing {
+        const KIND: u32 = u32::MAX;
+    }
+
+    fn region(bells: usize) -> (Arc<Region>, u64) {
+        let mut plan = Plan::new(bells);
+        let offset = plan.place::<Thing>(1);
+        // Mapped, and not in the file yet.
+        plan.room(1 << 20);
+        (plan.create().unwrap(), offset)
+    }
+
+    #[test]
+    fn a_directory_that_points_behind_the_file_is_refused() {
+        let (region, offset) = region(1);
+        assert!(region.object::<Thing>(offset).is_ok());
+        let behind = region.map.length() as u64 - 4096;
+        region.header().directory[0].offset.store(behind, Ordering::Relaxed);
+        // To touch it would be SIGBUS.
+        assert!(region.object::<Thing>(behind).is_err());
+    }
+
+    #[test]
+    fn data_that_a_scribbled_directory_puts_askew_is_refused() {
+        let mut plan = Plan::new(1);
+        let offset = InPlace::<u128>::plan(&mut plan, 16).unwrap();
+        let region = plan.create().unwrap();
+        InPlace::<u128>::create(&region, offset, 16).unwrap();
+        region.header().directory[0].offset.store(offset + 8, Ordering::Relaxed);
+        assert!(InPlace::<u128>::open(&region, offset + 8).is_err());
+    }
+
+    /// What another process would make of it, which does not map it yet.
+    fn attach(region: &Region, bells: usize) -> Result<Arc<Region>, AttachError> {
+        let mut descriptors = region.descriptors().unwrap();
+        descriptors.truncate(1 + bells);
+        REGIONS.lock().as_mut().unwrap().remove(&region.id);
+        Region::attach(descriptors)
+    }
+
+    #[test]
+    fn a_region_has_a_bell_for_whatever_is_made_of_it() {
+        let (region, _) = region(1);
+        assert!(std::ptr::eq(region.bell(7), region.bell(0)));
+        region.header().bells.store(0, Ordering::Relaxed);
+        assert!(matches!(attach(&region, 0), Err(AttachError::NotARegion(_))));
+    }
+
+    #[test]
+    fn a_holder_that_died_unseen_is_told_of_when_its_slot_is_taken() {
+        let (region, _) = region(1);
+        let (gone, others) = (memfd::reopen(region.fd()).unwrap(), memfd::reopen(region.fd()).unwrap());
+        assert!(slot_at(&region.map, 1).claim(&gone, 1, "gone", 0).unwrap().is_some());
+        region.header().slots_used.store(2, Ordering::Relaxed);
+        // The kernel frees its byte, and nobody looks.
+        drop(gone);
+        for byte in 2..SLOTS {
+            assert!(crate::sys::ofd::try_lock(&others, u64::from(byte)).unwrap());
+        }
+        let before = region.deaths();
+        assert_eq!(attach(&region, 1).unwrap().me().slot(), 1);
+        assert_ne!(region.deaths(), before, "those who wait for what it held must look again");
+    }
 }

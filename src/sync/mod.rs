@@ -28,7 +28,7 @@ pub use condition::AioCondition;
 pub use condition_error::{ConditionWaitError, ConditionWaitTimeoutError};
 pub use condition_guard::{AioConditionGuard, ConditionGuard, ConditionLock};
 pub use create::CreateError;
-pub use event::{AioEvent, WaitError, WaitTimeoutError};
+pub use event::{AioEvent, TryWaitError, WaitError, WaitTimeoutError};
 pub use lock::{
     AcquireError, AcquireTimeoutError, AioLock, AioLockGuard, Holder, ReleaseError, TryAcquireError,
 };

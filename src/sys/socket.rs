@@ -35,8 +35,7 @@ pub(crate) fn send(
     if !descriptors.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(descriptors)) {
         return Err(io::ErrorKind::ArgumentListTooLong.into());
     }
-    let silently = planted!("pipe-raises-sigpipe", SendFlags::NOSIGNAL, SendFlags::empty());
-    let flags = SendFlags::DONTWAIT | silently;
+    let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
     rustix::io::retry_on_intr(|| sendmsg(&socket, parts, &mut ancillary, flags))?;
     Ok(())
 }
@@ -60,6 +59,16 @@ pub(crate) fn receive(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<Packet
 /// The next packet, which stays where it is. Its descriptors come too, as new ones.
 pub(crate) fn peek(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<Packet> {
     receive_with(socket, buffer, RecvFlags::PEEK)
+}
+
+/// Takes the next packet away and closes what was in it.
+pub(crate) fn discard(socket: impl AsFd) {
+    // Without room for them, the kernel drops the descriptors itself.
+    let mut ancillary = RecvAncillaryBuffer::default();
+    let flags = RecvFlags::DONTWAIT;
+    let _ = rustix::io::retry_on_intr(|| {
+        recvmsg(&socket, &mut [IoSliceMut::new(&mut [0; 8])], &mut ancillary, flags)
+    });
 }
 
 /// The first byte of the next packet, which stays where it is; `None` at the end.

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::codec::{Codec, DecodeError, EncodeError};
 use super::luggage::{self, Parting};
+use super::strict::{self, Strict};
 use crate::sys::socket::MOST_DESCRIPTORS;
 
 /// A message: bytes, and the descriptors that they name.
@@ -29,11 +30,14 @@ pub(crate) fn pack_within<C: Codec, T: Serialize + ?Sized>(
     limit: usize,
 ) -> Result<Packed, EncodeError> {
     let mut bytes = Vec::new();
-    let packing = luggage::packing(|| C::encode(value, &mut bytes));
+    let packing = luggage::packing(|| C::encode(&Strict::new(value, C::SELF_DESCRIBING), &mut bytes));
     // What a handle said comes first: the codec only repeats that something did.
     packing.result.map_err(|error| match packing.refusal {
         Some(refusal) => EncodeError::Handle { message: refusal.to_string() },
-        None => error,
+        None => match strict::refusal() {
+            Some(reason) => EncodeError::Value { message: reason.to_owned() },
+            None => error,
+        },
     })?;
     let descriptors = packing.descriptors;
     if descriptors.len() > limit {

@@ -1,5 +1,6 @@
 //! The survivors of one kill: threads that do one thing each, and say how it went.
 
+use std::cell::Cell;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,7 @@ use crate::trace::{set_affinity, state_of};
 /// By then every survivor has gone on, or hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
 /// How long a survivor of a stopped victim is ready to wait.
-pub(crate) const LIMIT: Duration = Duration::from_millis(25);
+pub(crate) const LIMIT: Duration = Duration::from_millis(10);
 /// A prompt notice takes a fraction of this; the shortest bounded sleep is longer.
 pub(crate) const PROMPT: Duration = Duration::from_millis(4);
 
@@ -61,6 +62,25 @@ pub(crate) struct Crowd {
     pub(crate) waits: Vec<(String, Duration)>,
 }
 
+thread_local! {
+    /// When a survivor process went on, which its thread here hears of later.
+    static WENT: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// A moment that other processes understand: `CLOCK_MONOTONIC`, in nanoseconds.
+pub(crate) fn moment() -> u64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the time is valid for writes.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
+    now.tv_sec.cast_unsigned() * 1_000_000_000 + now.tv_nsec.cast_unsigned()
+}
+
+/// In a survivor's thread: its process went on at that [`moment`]. Its end, which the thread waited for, does not count.
+pub(crate) fn went_at(then: u64) {
+    let ago = Duration::from_nanos(moment().saturating_sub(then));
+    WENT.set(Instant::now().checked_sub(ago));
+}
+
 /// In a survivor: says that it is about to wait.
 pub(crate) struct Ready(Sender<i32>);
 
@@ -87,7 +107,8 @@ impl Crowd {
         std::thread::spawn(move || {
             set_affinity(None);
             let result = work(Ready(ready));
-            let _ = tell.send((result, Instant::now()));
+            let when = WENT.take().unwrap_or_else(Instant::now);
+            let _ = tell.send((result, when));
         });
         self.members.push(Member { name: name.into(), began, answer });
         heard

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use aioprocessing::{AcquireError, AcquireTimeoutError, AioLock, AioLockGuard, AioProcess, TryAcquireError};
 
-use crate::crowd::{Crowd, FACES, Face, Fault, Kind, Mode, run};
+use crate::crowd::{Crowd, FACES, Face, Fault, Kind, Mode, moment, run, went_at};
 use crate::suite::{Play, Scenario, wrong};
-use crate::trace::{Stimulus, Victim, begin, end, warm};
+use crate::trace::{Reached, Stimulus, Victim, begin, end, warm};
 
 /// A lock taken, and whether its taker was told of a dead owner.
 type Got = (AioLockGuard, bool);
@@ -58,9 +58,10 @@ impl Board {
     }
 }
 
-/// In a survivor process: 0 for a clean lock, 1 for a dead owner's, 2 when the time was over.
-pub(crate) fn peer(lock: AioLock, limit: Option<Duration>) -> u8 {
-    take(&lock, Face::Blocking, limit).map_or(2, |(_, told)| u8::from(told))
+/// In a survivor process: 0 for a clean lock, 1 for a dead owner's, 2 when the time was over; and when that was.
+pub(crate) fn peer(lock: AioLock, limit: Option<Duration>) -> (u8, u64) {
+    let outcome = take(&lock, Face::Blocking, limit).map_or(2, |(_, told)| u8::from(told));
+    (outcome, moment())
 }
 
 struct Locks {
@@ -85,7 +86,7 @@ impl Play for Locks {
         }
     }
 
-    fn look(&mut self, victim: &Victim) {
+    fn look(&mut self, victim: &Victim, _: Reached) {
         self.victim_holds = self.lock.owner().is_some_and(|holder| holder.pid == victim.child.pid());
     }
 
@@ -144,13 +145,14 @@ fn with_peers(crowd: &mut Crowd, lock: &AioLock, faces: &[Face], process: bool) 
             let stat = format!("/proc/{}/stat", child.pid());
             // First its start, then its sleep on the lock.
             std::thread::sleep(Duration::from_millis(4));
-            while crate::trace::state_of(&stat) != b'S' {
+            while !matches!(crate::trace::state_of(&stat), b'S' | b'Z' | b'X') {
                 std::thread::sleep(Duration::from_micros(200));
             }
             ready.now();
             match child.join() {
-                Ok(2) => drop(board.timed_out.fetch_add(1, Ordering::SeqCst)),
-                Ok(told) => {
+                Ok((2, _)) => drop(board.timed_out.fetch_add(1, Ordering::SeqCst)),
+                Ok((told, when)) => {
+                    went_at(when);
                     board.told.fetch_add(u32::from(told), Ordering::SeqCst);
                     board.taken.fetch_add(1, Ordering::SeqCst);
                 }
