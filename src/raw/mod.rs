@@ -1,6 +1,9 @@
 //! The state machines: words in shared memory and their transitions. No system call, no clock, no runtime: they wait
 //! through [`Waiter`](crate::wait::Waiter) and ask who lives through [`Alive`](crate::shm::Alive).
 
+mod barrier;
+#[cfg(not(aioprocessing_loom))]
+mod condition;
 mod event;
 mod inside;
 mod lock;
@@ -13,6 +16,9 @@ mod rwlock;
 mod semaphore;
 mod value;
 
+pub(crate) use barrier::{Barrier, BarrierSlot, BarrierWords, MOST_PARTIES, NotMet};
+#[cfg(not(aioprocessing_loom))]
+pub(crate) use condition::{Condition, ConditionSlot, ConditionWords, Place, Table};
 pub(crate) use event::EventWords;
 pub(crate) use lock::{LockWords, Taken};
 pub(crate) use rlock::{DEEPEST, Hold, HoldWords, Left, NotAgain, NotLeaked};

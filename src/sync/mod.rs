@@ -2,7 +2,13 @@
 
 mod agent;
 mod array;
+mod barrier;
+mod barrier_action;
+mod barrier_error;
 mod beside;
+mod condition;
+mod condition_error;
+mod condition_guard;
 mod create;
 mod event;
 mod lock;
@@ -16,6 +22,11 @@ mod update_error;
 mod value;
 
 pub use array::{AioArray, AioArrayGuard};
+pub use barrier::{AioBarrier, BarrierBuilder, Met};
+pub use barrier_error::{BarrierError, BarrierTimeoutError, TryBarrierError};
+pub use condition::AioCondition;
+pub use condition_error::{ConditionWaitError, ConditionWaitTimeoutError};
+pub use condition_guard::{AioConditionGuard, ConditionGuard, ConditionLock};
 pub use create::CreateError;
 pub use event::{AioEvent, TryWaitError, WaitError, WaitTimeoutError};
 pub use lock::{

@@ -190,17 +190,22 @@ impl AioRLock {
     pub fn coro_acquire(
         &self,
     ) -> impl Future<Output = Result<AioRLockGuard, AcquireError<AioRLockGuard>>> + Send {
-        let location = Location::caller();
-        async move {
-            let agent = agent::task().unwrap_or_else(agent::thread);
-            if let Some(again) = self.again(agent) {
-                return Ok(again);
-            }
-            let taken = self.lock.coro_acquire_at(location).await;
-            taken
-                .map(|guard| self.begin(agent, guard))
-                .map_err(|error| error.map(|guard| self.begin(agent, guard)))
+        self.coro_acquire_at(Location::caller())
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(super) async fn coro_acquire_at(
+        &self,
+        location: &'static Location<'static>,
+    ) -> Result<AioRLockGuard, AcquireError<AioRLockGuard>> {
+        let agent = agent::task().unwrap_or_else(agent::thread);
+        if let Some(again) = self.again(agent) {
+            return Ok(again);
         }
+        let taken = self.lock.coro_acquire_at(location).await;
+        taken
+            .map(|guard| self.begin(agent, guard))
+            .map_err(|error| error.map(|guard| self.begin(agent, guard)))
     }
 
     /// Whether a living process holds the lock at this moment.
@@ -303,19 +308,23 @@ impl AioRLockGuard {
         self.lock.as_ref()
     }
 
-    /// Gives the lock up, however often its holder holds it.
-    pub(super) fn put_down(mut self) -> Option<PutDown> {
-        let lock = self.lock.take()?;
+    /// Gives the lock up, however often its holder holds it. `Err`: it was given up before.
+    pub(super) fn put_down(mut self) -> Result<PutDown, Self> {
+        let Some(lock) = self.lock.take() else { return Err(self) };
         let (agent, epoch) = (self.agent, self.epoch);
-        let hold = lock.hold.put_down(agent, epoch)?;
-        lock.leave(Left::Free(false));
-        Some(PutDown { lock, agent, epoch, hold })
+        match lock.hold.put_down(agent, epoch) {
+            Some(hold) => {
+                lock.leave(Left::Free(false));
+                Ok(PutDown { lock, agent, epoch, hold })
+            }
+            None => Err(self),
+        }
     }
 }
 
 /// A hold that was given up for a while.
 pub(super) struct PutDown {
-    pub(super) lock: AioRLock,
+    lock: AioRLock,
     agent: u32,
     epoch: u64,
     hold: Hold,

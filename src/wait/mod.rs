@@ -25,6 +25,8 @@ mod park;
 mod queue;
 #[cfg(all(feature = "tokio", not(aioprocessing_loom)))]
 mod suspend;
+#[cfg(all(feature = "tokio", not(aioprocessing_loom)))]
+mod suspend_until;
 mod waiter;
 
 #[cfg(all(feature = "tokio", not(aioprocessing_loom)))]
@@ -42,4 +44,6 @@ pub(crate) use park::{Park, ParkUntil};
 pub(crate) use queue::{Look, Spot, Step, until};
 #[cfg(all(feature = "tokio", not(aioprocessing_loom)))]
 pub(crate) use suspend::{Suspend, suspended};
+#[cfg(all(feature = "tokio", not(aioprocessing_loom)))]
+pub(crate) use suspend_until::SuspendUntil;
 pub(crate) use waiter::{Ready, TimedOut, Waiter, blocking, never};
