@@ -273,6 +273,10 @@ impl Region {
         &self.bells[index.min(self.bells.len() - 1)]
     }
 
+    pub(crate) fn bells(&self) -> usize {
+        self.bells.len()
+    }
+
     /// Where descriptors are sent, and where they arrive.
     pub(super) fn sockets(&self) -> Option<(&OwnedFd, &OwnedFd)> {
         match &*self.sockets {
