@@ -15,6 +15,7 @@ pub(crate) mod inotify;
 pub(crate) mod map;
 pub(crate) mod memfd;
 pub(crate) mod ofd;
+pub(crate) mod oom;
 pub(crate) mod pidfd;
 pub(crate) mod place;
 pub(crate) mod signal;
@@ -22,6 +23,7 @@ pub(crate) mod socket;
 mod source;
 pub(crate) mod spawn;
 pub(crate) mod spill;
+pub(crate) mod timer;
 
 #[cfg(feature = "tokio")]
 pub(crate) use source::Registration;

@@ -3,6 +3,7 @@
 
 #[cfg(aioprocessing_planted)]
 pub(crate) mod controls;
+pub(crate) mod pools;
 pub(crate) mod queues;
 pub(crate) mod sides;
 

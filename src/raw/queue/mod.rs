@@ -24,13 +24,13 @@
 //!
 //! Everything read from shared memory is read once and checked: positions by [`Area`](crate::shm::Area), numbers here.
 
-mod blocks;
+pub(super) mod blocks;
 mod cursor;
 mod get;
 mod put;
 mod record;
 mod sweep;
-mod words;
+pub(super) mod words;
 
 use std::sync::Arc;
 
