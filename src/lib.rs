@@ -1,4 +1,37 @@
-//! Python's `multiprocessing` and `aioprocessing`, for Rust.
+//! What Python's `multiprocessing` and `aioprocessing` are for Python, for Rust on Linux.
+//!
+//! * [`AioProcess`] runs a function of this program in a process of its own. [`init`] is the first line of `main`,
+//!   [`test_support!`] stands once in each test program.
+//! * [`AioLock`], [`AioEvent`] and [`AioQueue`] are shared between processes, threads and tasks. A handle reaches another
+//!   process as an argument of [`AioProcess::spawn`] or inside of an item.
+//! * An operation that waits comes in four forms: `try_get`, `get`, `get_timeout`, and the async `coro_get`, which needs
+//!   tokio, uses no helper thread, and has had no effect if it is dropped before it is done.
+//! * A process that dies, even by `kill -9` at any instruction, harms nobody else.
+//!
+//! # Examples
+//!
+//! ```
+//! use aioprocessing::{AioProcess, AioQueue};
+//!
+//! fn squares(jobs: AioQueue<u64>, results: AioQueue<u64>) {
+//!     while let Ok(job) = jobs.get() {
+//!         results.put(job * job).unwrap();
+//!     }
+//! }
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     aioprocessing::init();
+//!     let (jobs, results) = (AioQueue::unbounded()?, AioQueue::unbounded()?);
+//!     let child = AioProcess::spawn(squares, (jobs.clone(), results.clone()))?;
+//!     for job in 1..=3 {
+//!         jobs.put(job)?;
+//!     }
+//!     jobs.close(); // the child drains what is left, and then its `get` says so
+//!     child.join()?;
+//!     assert_eq!((results.get()?, results.get()?, results.get()?), (1, 4, 9));
+//!     Ok(())
+//! }
+//! ```
 #![deny(unsafe_code)]
 // Models run the state machines alone.
 #![cfg_attr(aioprocessing_loom, allow(dead_code, unused_imports))]
@@ -33,3 +66,8 @@ pub use queue::*;
 pub use sync::*;
 #[cfg(not(aioprocessing_loom))]
 pub use wire::{Codec, DecodeError, EncodeError, Postcard};
+
+/// The README's code compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

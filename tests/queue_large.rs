@@ -207,9 +207,4 @@ mod controls {
     fn a_left_block_is_not_freed() {
         catches("a-left-block-is-not-freed", "a_consumer_that_keeps_up_uses_little_memory");
     }
-
-    #[test]
-    fn take_before_copying() {
-        catches("take-before-copying", "a_queue_full_of_memory_waits_for_it_and_goes_on");
-    }
 }

@@ -40,6 +40,7 @@ pub(super) enum Nothing {
         bytes: Vec<u8>,
         source: DecodeError,
     },
+    NoDescriptors,
     Corrupt,
     Forked,
 }
@@ -49,6 +50,7 @@ impl From<NotTaken> for Nothing {
         match not {
             NotTaken::Closed => Self::Closed,
             NotTaken::Empty => Self::NoItem,
+            NotTaken::NoDescriptors => Self::NoDescriptors,
             NotTaken::Corrupt => Self::Corrupt,
         }
     }
@@ -223,6 +225,7 @@ macro_rules! get_error {
                     Nothing::Closed => Self::Closed,
                     Nothing::NoItem => $no_item,
                     Nothing::Decode { bytes, source } => Self::Decode { bytes, source },
+                    Nothing::NoDescriptors => Self::NoDescriptors,
                     Nothing::Corrupt => Self::Corrupt,
                     Nothing::Forked => Self::Forked,
                 }
@@ -249,4 +252,79 @@ get_error! {
     TryGetError, no_item: Self::Empty;
     /// There is no item at this moment.
     Empty = "the queue is empty", is_empty
+}
+
+/// Why [`AioQueue::put_many`](crate::AioQueue::put_many) did not put all.
+#[derive(thiserror::Error)]
+#[error("{put} items were put, and the next was not: {reason}")]
+pub struct PutManyError<T> {
+    pub(super) put: usize,
+    pub(super) left: Vec<T>,
+    pub(super) reason: PutError<()>,
+}
+
+impl<T> PutManyError<T> {
+    /// How many items were put.
+    pub fn put(&self) -> usize {
+        self.put
+    }
+
+    /// Why the next was not.
+    pub fn reason(&self) -> &PutError<()> {
+        &self.reason
+    }
+
+    /// The items that were taken out of the iterator and not put; the first is the one that failed.
+    pub fn into_inner(self) -> Vec<T> {
+        self.left
+    }
+
+    /// Whether the queue is closed.
+    pub fn is_closed(&self) -> bool {
+        self.reason.is_closed()
+    }
+}
+
+// By hand: the items need not be `Debug`.
+impl<T> fmt::Debug for PutManyError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PutManyError({self})")
+    }
+}
+
+/// Why [`AioQueue::get_many`](crate::AioQueue::get_many) gave nothing, or not all that it took.
+#[derive(thiserror::Error)]
+#[error("{} items were got, and: {}", .items.len(), first(.reasons))]
+pub struct GetManyError<T> {
+    pub(super) items: Vec<T>,
+    /// One at least.
+    pub(super) reasons: Vec<GetError>,
+}
+
+fn first(reasons: &[GetError]) -> String {
+    reasons.first().map_or_else(String::new, ToString::to_string)
+}
+
+impl<T> GetManyError<T> {
+    /// What went wrong: one for each item that was taken and can't be read, or the one reason why none was taken.
+    pub fn reasons(&self) -> &[GetError] {
+        &self.reasons
+    }
+
+    /// The items that could be read.
+    pub fn into_inner(self) -> Vec<T> {
+        self.items
+    }
+
+    /// Whether the queue is closed and empty.
+    pub fn is_closed(&self) -> bool {
+        self.reasons.iter().any(GetError::is_closed)
+    }
+}
+
+// By hand: the items need not be `Debug`.
+impl<T> fmt::Debug for GetManyError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "GetManyError({self})")
+    }
 }

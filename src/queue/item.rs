@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::error::{Failure, Nothing};
 use crate::raw::queue::{Flags, Message, Taken};
-use crate::wire::{Codec, DecodeError, EncodeError, pack, unpack};
+use crate::wire::{Codec, DecodeError, Packed, pack, unpack};
 
 /// An item on its way into a queue.
 pub(super) enum Parcel<T> {
@@ -17,7 +17,7 @@ pub(super) enum Parcel<T> {
     Text(String),
     Encoded {
         item: T,
-        bytes: Vec<u8>,
+        packed: Packed,
     },
 }
 
@@ -70,18 +70,15 @@ impl<T: 'static> Parcel<T> {
             Err(item) => item,
         };
         match pack::<C, T>(&item) {
-            Ok(packed) if packed.descriptors.is_empty() => Ok(Self::Encoded { item, bytes: packed.bytes }),
-            Ok(_) => {
-                let message = "this queue can't carry handles".to_owned();
-                Err((Failure::Encode(EncodeError::Handle { message }), item))
-            }
+            Ok(packed) => Ok(Self::Encoded { item, packed }),
             Err(error) => Err((Failure::Encode(error), item)),
         }
     }
 
     fn bytes(&self) -> &[u8] {
         match self {
-            Self::Bytes(bytes) | Self::Encoded { bytes, .. } => bytes,
+            Self::Bytes(bytes) => bytes,
+            Self::Encoded { packed, .. } => &packed.bytes,
             Self::Text(text) => text.as_bytes(),
         }
     }
@@ -91,17 +88,20 @@ impl<T: 'static> Parcel<T> {
     }
 
     pub(super) fn message(&self) -> Message<'_> {
-        let flags = match self {
-            Self::Bytes(_) | Self::Text(_) => Flags::RAW,
-            Self::Encoded { .. } => Flags::ENCODED,
-        };
-        Message { bytes: self.bytes(), flags, nonce: 0 }
+        match self {
+            Self::Bytes(_) | Self::Text(_) => {
+                Message { bytes: self.bytes(), flags: Flags::RAW, luggage: &[] }
+            }
+            Self::Encoded { packed, .. } => {
+                Message { bytes: &packed.bytes, flags: Flags::ENCODED, luggage: &packed.descriptors }
+            }
+        }
     }
 
     /// What is left of it once it was sent.
     pub(super) fn sent(self) {
-        if let Self::Encoded { bytes, .. } = self {
-            keep(bytes);
+        if let Self::Encoded { packed, .. } = self {
+            keep(packed.bytes);
         }
     }
 
@@ -134,7 +134,7 @@ where
         return Err(Nothing::Decode { bytes, source: DecodeError::Value { message } });
     }
     if !taken.flags.has(Flags::RAW) {
-        return match unpack::<C, T>(&bytes, Vec::new()) {
+        return match unpack::<C, T>(&bytes, taken.luggage) {
             Ok(item) => {
                 keep(bytes);
                 Ok(item)

@@ -17,7 +17,7 @@ where
     T: Serialize + DeserializeOwned + Send + 'static,
     C: Codec,
 {
-    fn parcel(&self, item: T) -> Result<Parcel<T>, (Failure, T)> {
+    pub(super) fn parcel(&self, item: T) -> Result<Parcel<T>, (Failure, T)> {
         if self.is_ours() { Parcel::pack::<C>(item) } else { Err((Failure::Forked, item)) }
     }
 

@@ -127,8 +127,9 @@ impl LockWords {
         loop {
             let now = self.word();
             if planted!("a-held-lock-is-taken", now.is_free(), now.is_free() || look.is_listed()) {
-                // A listed taker keeps `WAIT` for the others that are listed beside it.
-                let waiters = if look.is_listed() { self.waiters.waiters() > 1 } else { now.has_waiters() };
+                // A listed taker keeps `WAIT` for the others that are listed beside it. It may itself be listed elsewhere, where
+                // this lock is only the inside of what it waits for: one that is listed here may be another.
+                let waiters = now.has_waiters() || look.is_listed() && self.waiters.waiters() > 0;
                 if self.change(now, Word::held(party.me, waiters)) {
                     let taken = if now.died() { Taken::OwnerDied(None) } else { Taken::Clean };
                     return Step::Done(taken);

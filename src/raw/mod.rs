@@ -2,6 +2,7 @@
 //! through [`Waiter`](crate::wait::Waiter) and ask who lives through [`Alive`](crate::shm::Alive).
 
 mod event;
+mod inside;
 mod lock;
 #[cfg(all(test, aioprocessing_loom))]
 mod models;
@@ -9,9 +10,13 @@ mod models;
 pub(crate) mod pool;
 #[cfg(not(aioprocessing_loom))]
 pub(crate) mod queue;
+mod semaphore;
+mod value;
 
 pub(crate) use event::EventWords;
 pub(crate) use lock::{LockWords, Taken, Word};
+pub(crate) use semaphore::{MOST_PERMITS, Semaphore, SemaphoreSlot, SemaphoreWords};
+pub(crate) use value::{Cell, Current, words_for};
 
 use crate::shm::{Alive, Owner};
 use crate::wait::Bell;

@@ -4,28 +4,44 @@
 mod area;
 pub(crate) mod atomic;
 #[cfg(not(aioprocessing_loom))]
+mod luggage;
+#[cfg(not(aioprocessing_loom))]
 pub(crate) mod notice;
 mod owner;
+#[cfg(not(aioprocessing_loom))]
+mod plain;
 #[cfg(not(aioprocessing_loom))]
 mod plan;
 #[cfg(not(aioprocessing_loom))]
 mod reference;
 #[cfg(not(aioprocessing_loom))]
 mod region;
+#[cfg(not(aioprocessing_loom))]
+mod row;
 mod shared;
 #[cfg(not(aioprocessing_loom))]
 mod slot;
+#[cfg(not(aioprocessing_loom))]
+mod stretch;
 
 #[cfg(not(aioprocessing_loom))]
 pub(crate) use area::Area;
+#[cfg(not(aioprocessing_loom))]
+pub(crate) use luggage::{Peeked, Sent};
 pub(crate) use owner::{Alive, Owner};
+#[cfg(not(aioprocessing_loom))]
+pub use plain::Plain;
 #[cfg(not(aioprocessing_loom))]
 pub(crate) use plan::Plan;
 #[cfg(not(aioprocessing_loom))]
 pub(crate) use reference::Ref;
 #[cfg(not(aioprocessing_loom))]
 pub(crate) use region::{AttachError, Region};
+#[cfg(not(aioprocessing_loom))]
+pub(crate) use row::Row;
 pub(crate) use shared::{Object, Shared, shared};
+#[cfg(not(aioprocessing_loom))]
+pub(crate) use stretch::{Bits, InPlace, Locked, Words};
 
 /// What this process is called in the slots that it takes from now on.
 #[cfg(not(aioprocessing_loom))]

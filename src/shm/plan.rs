@@ -16,6 +16,7 @@ pub(super) struct Kind {
 pub(crate) struct Plan {
     kinds: Vec<Kind>,
     bells: usize,
+    sockets: bool,
     length: u64,
     room: u64,
 }
@@ -23,7 +24,13 @@ pub(crate) struct Plan {
 impl Plan {
     /// `bells`: how many doorbells the region's objects share out among themselves.
     pub(crate) fn new(bells: usize) -> Self {
-        Self { kinds: Vec::new(), bells, length: OBJECTS_AT, room: 0 }
+        Self { kinds: Vec::new(), bells, sockets: false, length: OBJECTS_AT, room: 0 }
+    }
+
+    /// A pair of sockets goes with the region, by which descriptors travel between its holders.
+    pub(crate) fn with_sockets(mut self) -> Self {
+        self.sockets = true;
+        self
     }
 
     /// `count` objects, each zeroed; gives the offset of the first.
@@ -52,6 +59,10 @@ impl Plan {
 
     pub(super) fn bells(&self) -> usize {
         self.bells
+    }
+
+    pub(super) fn has_sockets(&self) -> bool {
+        self.sockets
     }
 
     pub(super) fn grows(&self) -> bool {

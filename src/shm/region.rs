@@ -27,7 +27,7 @@ use super::reference::Ref;
 use super::shared::{Object, Shared, shared};
 use super::slot::{Slot, Tenant};
 use crate::planted::planted;
-use crate::sys::{Source, eventfd, forked, map::Map, memfd, place};
+use crate::sys::{Source, eventfd, forked, map::Map, memfd, place, socket};
 
 const MAGIC: u64 = u64::from_ne_bytes(*b"aioprcs\0");
 /// Changes with every change of anything that stands in a region.
@@ -53,7 +53,9 @@ shared! {
         /// Changes when a death is noticed. A hint: it tells waiters to look again.
         deaths: AtomicU32,
         ready: AtomicU32,
-        reserved: [AtomicU32; 5],
+        /// How many sockets travel with it, behind the bells.
+        sockets: AtomicU32,
+        reserved: [AtomicU32; 4],
         directory: [Entry; KINDS],
     }
 
@@ -89,6 +91,8 @@ pub(crate) struct Region {
     id: (u64, u64),
     me: Owner,
     bells: Box<[Source]>,
+    /// The two ends of a pair, in a region whose plan asked for it.
+    sockets: Box<[OwnedFd]>,
     watch: OnceLock<Option<i32>>,
 }
 
@@ -103,6 +107,12 @@ impl Region {
         memfd::reserve(&fd, 0, 4096)?;
         memfd::reserve(&fd, OBJECTS_AT, plan.length() - OBJECTS_AT)?;
         let bells = (0..plan.bells()).map(|_| eventfd::create()).collect::<io::Result<Vec<_>>>()?;
+        let sockets = if plan.has_sockets() {
+            let (to, from) = socket::pair()?;
+            vec![to, from]
+        } else {
+            Vec::new()
+        };
         let map = Map::shared(&fd, to_usize(plan.mapped())?)?;
         {
             // SAFETY: the map is at least `OBJECTS_AT` long, so the header lies in it, and it is fresh zeroed memory.
@@ -111,6 +121,7 @@ impl Region {
             header.layout.store(LAYOUT, Ordering::Relaxed);
             header.length.store(plan.mapped(), Ordering::Relaxed);
             header.bells.store(u32::try_from(bells.len()).unwrap_or(0), Ordering::Relaxed);
+            header.sockets.store(u32::try_from(sockets.len()).unwrap_or(0), Ordering::Relaxed);
             header.kinds.store(u32::try_from(plan.kinds().len()).unwrap_or(0), Ordering::Relaxed);
             for (entry, kind) in header.directory.iter().zip(plan.kinds()) {
                 entry.kind.store(kind.kind, Ordering::Relaxed);
@@ -119,7 +130,7 @@ impl Region {
             }
             header.ready.store(READY, Ordering::Release);
         }
-        Self::hold(map, fd, bells)
+        Self::hold(map, fd, bells, sockets)
     }
 
     /// Takes the region out of descriptors that [`descriptors`](Self::descriptors) gave in another process. If this
@@ -128,7 +139,7 @@ impl Region {
         if descriptors.is_empty() {
             return Err(AttachError::NotARegion("no descriptor"));
         }
-        let bells = descriptors.split_off(1);
+        let mut bells = descriptors.split_off(1);
         let Some(fd) = descriptors.pop() else { return Err(AttachError::NotARegion("no descriptor")) };
         let (id, size) = memfd::identity(&fd)?;
         if let Some(known) = known(id) {
@@ -137,16 +148,17 @@ impl Region {
         if size < OBJECTS_AT || !memfd::is_sealed(&fd) {
             return Err(AttachError::NotARegion("the file is too short or not sealed"));
         }
-        let (length, expected_bells) = Self::check(&fd)?;
-        if bells.len() != expected_bells {
+        let (length, expected_bells, expected_sockets) = Self::check(&fd)?;
+        if expected_bells.checked_add(expected_sockets) != Some(bells.len()) {
             return Err(AttachError::NotARegion("wrong number of bells"));
         }
+        let sockets = bells.split_off(expected_bells);
         let map = Map::shared(&fd, to_usize(length.max(OBJECTS_AT))?)?;
-        Self::hold(map, fd, bells)
+        Self::hold(map, fd, bells, sockets)
     }
 
     /// Reads the header without mapping it: the file may be anything still.
-    fn check(fd: &OwnedFd) -> Result<(u64, usize), AttachError> {
+    fn check(fd: &OwnedFd) -> Result<(u64, usize, usize), AttachError> {
         let mut bytes = [0; size_of::<Header>()];
         if rustix::io::pread(fd, &mut bytes, 0).map_err(io::Error::from)? != bytes.len() {
             return Err(AttachError::NotARegion("no header"));
@@ -159,17 +171,24 @@ impl Region {
         if word(8) != LAYOUT {
             return Err(AttachError::OtherLayout { theirs: word(8) });
         }
-        let bells = half(std::mem::offset_of!(Header, bells));
-        Ok((word(std::mem::offset_of!(Header, length)), usize::try_from(bells).unwrap_or(usize::MAX)))
+        let count = |at: usize| usize::try_from(half(at)).unwrap_or(usize::MAX);
+        let bells = count(std::mem::offset_of!(Header, bells));
+        Ok((word(std::mem::offset_of!(Header, length)), bells, count(std::mem::offset_of!(Header, sockets))))
     }
 
-    fn hold(map: Map, fd: OwnedFd, bells: Vec<OwnedFd>) -> Result<Arc<Self>, AttachError> {
+    fn hold(
+        map: Map,
+        fd: OwnedFd,
+        bells: Vec<OwnedFd>,
+        sockets: Vec<OwnedFd>,
+    ) -> Result<Arc<Self>, AttachError> {
         forked::watch();
-        let fd = planted!("the-inotify-goes-first", memfd::lift(fd), fd);
+        let fd = memfd::lift(fd);
         let (id, _) = memfd::identity(&fd)?;
         let me = Self::claim(&map, &fd)?.ok_or(AttachError::TooManyProcesses)?;
         let bells = bells.into_iter().map(Source::new).collect();
-        let region = Arc::new(Self { map, fd, id, me, bells, watch: OnceLock::new() });
+        let sockets = sockets.into();
+        let region = Arc::new(Self { map, fd, id, me, bells, sockets, watch: OnceLock::new() });
         let mut regions = REGIONS.lock();
         let table = regions.get_or_insert_default();
         // Two threads may have attached it at once. Either hold would do; one is enough.
@@ -215,6 +234,9 @@ impl Region {
         for bell in &self.bells {
             all.push(bell.as_fd().try_clone_to_owned()?);
         }
+        for socket in &self.sockets {
+            all.push(socket.try_clone()?);
+        }
         Ok(all)
     }
 
@@ -235,6 +257,14 @@ impl Region {
 
     pub(crate) fn bell(&self, index: usize) -> &Source {
         &self.bells[index]
+    }
+
+    /// Where descriptors are sent, and where they arrive.
+    pub(super) fn sockets(&self) -> Option<(&OwnedFd, &OwnedFd)> {
+        match &*self.sockets {
+            [to, from] => Some((to, from)),
+            _ => None,
+        }
     }
 
     pub(crate) fn bells(&self) -> usize {

@@ -1,11 +1,37 @@
 //! Synchronisation between processes, threads and tasks.
 
+mod array;
+mod beside;
 mod create;
 mod event;
 mod lock;
+mod mutex;
+mod permit_error;
+mod semaphore;
+mod set_error;
+mod update_error;
+mod value;
 
+pub use array::{AioArray, AioArrayGuard};
 pub use create::CreateError;
 pub use event::{AioEvent, WaitError, WaitTimeoutError};
 pub use lock::{
     AcquireError, AcquireTimeoutError, AioLock, AioLockGuard, Holder, ReleaseError, TryAcquireError,
 };
+pub use mutex::{AioMutex, AioMutexGuard};
+pub use permit_error::{
+    AcquirePermitError, AcquirePermitTimeoutError, ReleasePermitsError, TryAcquirePermitError,
+};
+pub use semaphore::{AioBoundedSemaphore, AioSemaphore, Permit};
+pub use set_error::{SetError, SetTimeoutError, TrySetError};
+
+pub use update_error::{TryUpdateError, UpdateError, UpdateTimeoutError};
+pub use value::{AioValue, Number};
+
+pub use crate::shm::Plain;
+
+/// How long a call that waits for nobody has patience with the few instructions for which another process holds the inside of an
+/// object: a stopped process would hold it for ever.
+fn patience() -> crate::wait::ParkUntil {
+    crate::wait::ParkUntil::new(crate::wait::Deadline::after(std::time::Duration::from_millis(20)))
+}

@@ -35,8 +35,7 @@ pub(crate) fn send(
     if !descriptors.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(descriptors)) {
         return Err(io::ErrorKind::ArgumentListTooLong.into());
     }
-    let silently = planted!("pipe-raises-sigpipe", SendFlags::NOSIGNAL, SendFlags::empty());
-    let flags = SendFlags::DONTWAIT | silently;
+    let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
     rustix::io::retry_on_intr(|| sendmsg(&socket, parts, &mut ancillary, flags))?;
     Ok(())
 }
@@ -73,6 +72,16 @@ pub(crate) fn peek_byte(socket: impl AsFd) -> io::Result<Option<u8>> {
 /// Whether this is a socket of the kind that [`pair`] makes.
 pub(crate) fn keeps_packets(socket: impl AsFd) -> bool {
     socket_type(&socket) == Ok(SocketType::SEQPACKET) && socket_domain(&socket) == Ok(AddressFamily::UNIX)
+}
+
+/// Takes the next packet away and closes what was in it.
+pub(crate) fn discard(socket: impl AsFd) {
+    // Without room for them, the kernel drops the descriptors itself.
+    let mut ancillary = RecvAncillaryBuffer::default();
+    let flags = RecvFlags::DONTWAIT;
+    let _ = rustix::io::retry_on_intr(|| {
+        recvmsg(&socket, &mut [IoSliceMut::new(&mut [0; 8])], &mut ancillary, flags)
+    });
 }
 
 fn receive_with(socket: impl AsFd, buffer: &mut [u8], how: RecvFlags) -> io::Result<Packet> {

@@ -43,7 +43,8 @@ fn stage(crowd: &mut Crowd) -> (Victim, Box<dyn Play>) {
         runtime.block_on(async move {
             // A task of its own: it looks again only if its runtime tells it to.
             let task = tokio::spawn(async move { theirs.coro_wait().await.is_ok() });
-            tokio::time::sleep(Duration::from_millis(3)).await;
+            // Past the first nap, which is short.
+            tokio::time::sleep(Duration::from_millis(12)).await;
             ready.now();
             let _ = released.recv();
             let outcome = match limit {

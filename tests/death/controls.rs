@@ -4,7 +4,11 @@
 //! and nothing else. Where that is so, the control takes these nets away first, and shows that the scenario still
 //! passes.
 
-use std::process::Command;
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use crate::suite::{Extent, run_scenario};
 
@@ -35,24 +39,41 @@ const CONTROLS: &[Control] = &[
     },
 ];
 
+/// No control takes so long.
+const WATCHDOG: Duration = Duration::from_secs(90);
 const ONE: &str = "AIOPROCESSING_DEATH_CONTROL";
 
 /// What a scenario says with these bugs planted: `None` if nothing.
 fn caught(scenario: &str, plants: &str) -> Option<String> {
-    let output = Command::new(std::env::current_exe().unwrap())
+    let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "one_control", "--ignored", "--nocapture"])
         .env("AIOPROCESSING_PLANT", plants)
         .env(ONE, scenario)
-        .output()
+        .stdout(Stdio::piped())
+        .process_group(0)
+        .spawn()
         .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let first = text.lines().find_map(|line| line.strip_prefix("death: first: ")).map(str::to_owned);
-    assert!(
-        first.is_some() || output.status.success(),
-        "a control ended without a word: {text}\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    first
+    let group = i32::try_from(child.id()).unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let (tell, told) = channel();
+    std::thread::spawn(move || {
+        let outcome = lines.find_map(|line| {
+            let line = line.ok()?;
+            let first = line.strip_prefix("death: first: ").map(|first| Some(first.to_owned()));
+            first.or_else(|| line.starts_with("death: clean").then_some(None))
+        });
+        let _ = tell.send(outcome);
+    });
+    let outcome = told.recv_timeout(WATCHDOG);
+    // What hangs of it would stay.
+    // SAFETY: the group is the child's, which has not been reaped.
+    unsafe { libc::kill(-group, libc::SIGKILL) };
+    let _ = child.wait();
+    match outcome {
+        Ok(Some(verdict)) => verdict,
+        Ok(None) => Some(format!("{scenario}: ended without a word")),
+        Err(_) => Some(format!("{scenario}: hung as a whole")),
+    }
 }
 
 /// (caught, all)
@@ -85,6 +106,9 @@ pub(crate) fn one() {
         run_scenario(scenario, Extent::Sample { kills: 44, stops: 8 }, true)
     };
     let tally = std::thread::spawn(body).join().unwrap();
+    if tally.is_clean() {
+        println!("death: clean");
+    }
     // What hangs would keep this process.
-    std::process::exit(i32::from(!tally.is_clean()));
+    std::process::exit(0);
 }

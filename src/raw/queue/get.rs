@@ -1,18 +1,22 @@
 //! Getting.
 
+use std::os::fd::OwnedFd;
+
 use super::blocks::{BLOCK, Nonsense};
 use super::cursor::{Cursor, UNIT};
 use super::record::{self, Descriptor, Facts, Flags};
 use super::{GETTERS, Patience, Queue, wake};
 use crate::planted::planted;
+use crate::shm::Peeked;
 use crate::shm::atomic::Ordering;
 use crate::wait::{Look, ParkUntil, Step, Waiter, blocking, until};
 
-/// What is known of a message beside its bytes.
-#[derive(Clone, Copy, Debug)]
+/// A message without its bytes.
+#[derive(Debug)]
 pub(crate) struct Taken {
     pub(crate) flags: Flags,
-    pub(crate) nonce: u64,
+    /// What travelled with it.
+    pub(crate) luggage: Vec<OwnedFd>,
 }
 
 /// Why nothing was taken.
@@ -22,8 +26,24 @@ pub(crate) enum NotTaken {
     Closed,
     /// Nothing there now; only where the caller would not wait.
     Empty,
+    /// Descriptors travel with the next message, and this process has no room for them. It waits.
+    NoDescriptors,
     /// What stands in shared memory can't be true; nothing was changed.
     Corrupt,
+}
+
+/// Why a record was not won.
+enum NotWon {
+    /// Nothing is there; this is the tail.
+    Empty(Cursor),
+    NoDescriptors,
+    Corrupt,
+}
+
+impl From<Nonsense> for NotWon {
+    fn from(_: Nonsense) -> Self {
+        Self::Corrupt
+    }
 }
 
 /// An item that is ours: the head has moved behind it.
@@ -55,10 +75,7 @@ impl Queue {
     ) -> Result<Result<Taken, NotTaken>, W::GaveUp> {
         let mut has_waited = false;
         let won = until(waiter, |look| {
-            if look.is_listed() && !has_waited {
-                has_waited = true;
-                self.words.get.waits.fetch_add(1, Ordering::Relaxed);
-            }
+            self.count_wait_of_get(look, &mut has_waited);
             self.attempt_get(look, into, patience)
         })
         .await?;
@@ -74,6 +91,29 @@ impl Queue {
         blocking(self.get(&mut waiter, into, Patience::Tries)).unwrap_or(Err(NotTaken::Empty))
     }
 
+    /// Takes what is there, up to `most` messages, and waits for one: each with its bytes.
+    pub(crate) async fn get_batch<W: Waiter>(
+        &self,
+        waiter: &mut W,
+        most: usize,
+    ) -> Result<Result<Vec<(Taken, Vec<u8>)>, NotTaken>, W::GaveUp> {
+        let mut has_waited = false;
+        let won = until(waiter, |look| {
+            self.count_wait_of_get(look, &mut has_waited);
+            self.attempt_with(look, Patience::Waits, || self.win_many(most))
+        })
+        .await?;
+        let finish = |(won, mut bytes): (Won, Vec<u8>)| Ok((self.finish(won, &mut bytes)?, bytes));
+        Ok(won.and_then(|all| all.into_iter().map(finish).collect()))
+    }
+
+    fn count_wait_of_get(&self, look: Look, has_waited: &mut bool) {
+        if look.is_listed() && !*has_waited {
+            *has_waited = true;
+            self.words.get.waits.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     #[inline]
     fn attempt_get<'a>(
         &'a self,
@@ -81,6 +121,21 @@ impl Queue {
         into: &mut Vec<u8>,
         patience: Patience,
     ) -> Step<'a, Result<Won, NotTaken>> {
+        self.attempt_with(look, patience, || {
+            let won = self.win(into)?;
+            let more = won.more;
+            Ok((won, more))
+        })
+    }
+
+    /// One attempt: `win` takes, under the get lock, and says whether there is more.
+    #[inline]
+    fn attempt_with<'a, R>(
+        &'a self,
+        look: Look,
+        patience: Patience,
+        win: impl FnOnce() -> Result<(R, bool), NotWon>,
+    ) -> Step<'a, Result<R, NotTaken>> {
         let side = &self.words.get;
         if self.words.is_ended() {
             return Step::Done(Err(NotTaken::Closed));
@@ -107,35 +162,58 @@ impl Queue {
         }
         let won = {
             let _held = self.hold(&side.lock, GETTERS);
-            self.win(into)
+            win()
         };
         match won {
-            Ok(Ok(won)) => {
+            Ok((won, more)) => {
                 if self.max_items > 0 {
                     wake(self.space(), &side.space);
                 }
-                if won.more && look.is_listed() {
+                if more && look.is_listed() {
                     // The wake-up that came to us may have stood for more than one item.
                     self.items().notify_one();
                 }
                 Step::Done(Ok(won))
             }
-            Ok(Err(tail)) => empty(tail),
-            Err(Nonsense) => Step::Done(Err(NotTaken::Corrupt)),
+            Err(NotWon::Empty(tail)) => empty(tail),
+            Err(NotWon::NoDescriptors) => {
+                // Somebody else may have room for it.
+                self.items().notify_one();
+                Step::Done(Err(NotTaken::NoDescriptors))
+            }
+            Err(NotWon::Corrupt) => Step::Done(Err(NotTaken::Corrupt)),
         }
     }
 
-    /// Copies the record at the head, if it is short, and moves the head behind it. Under the get lock. `Err` in it: the
-    /// queue is empty, and that is its tail.
+    /// As many records as there are, up to `most`. Under the get lock.
+    fn win_many(&self, most: usize) -> Result<(Vec<(Won, Vec<u8>)>, bool), NotWon> {
+        let mut all = Vec::new();
+        let mut more = true;
+        while more && all.len() < most {
+            let mut bytes = Vec::new();
+            match self.win(&mut bytes) {
+                Ok(won) => {
+                    more = won.more;
+                    all.push((won, bytes));
+                }
+                // What was won is ours and must be handed over.
+                Err(_) if !all.is_empty() => break,
+                Err(not) => return Err(not),
+            }
+        }
+        Ok((all, more))
+    }
+
+    /// Copies the record at the head, if it is short, and moves the head behind it. Under the get lock.
     #[inline]
-    fn win(&self, into: &mut Vec<u8>) -> Result<Result<Won, Cursor>, Nonsense> {
+    fn win(&self, into: &mut Vec<u8>) -> Result<Won, NotWon> {
         let side = &self.words.get;
         let head = Cursor(side.head.load(Ordering::Relaxed));
         let mut tail = Cursor(side.tail_seen.load(Ordering::Relaxed));
         if head.number() == tail.number() {
             tail = self.words.tail();
             if head.number() == tail.number() {
-                return Ok(Err(tail));
+                return Err(NotWon::Empty(tail));
             }
             side.tail_seen.store(tail.0, Ordering::Relaxed);
             let length = head.distance_to(tail);
@@ -148,10 +226,6 @@ impl Queue {
         let next = head.after_one(found.at + record::size(found.length));
         // Release pairs with the Acquire of a putter's look at the head.
         let commit = || side.head.store(next.0, Ordering::Release);
-        planted!("take-before-copying", (), {
-            commit();
-            std::thread::sleep(std::time::Duration::from_millis(1));
-        });
         let payload = self.copy_short(&found, into)?;
         let me = self.region().me();
         if let Some(block) = found.left {
@@ -161,9 +235,27 @@ impl Queue {
         if let Some((blocks, _)) = &payload {
             self.blocks.adopt(me, blocks);
         }
-        commit();
-        let taken = Taken { flags: found.facts.flags, nonce: found.facts.nonce };
-        Ok(Ok(Won { taken, payload, left: found.left, more: next.number() != tail.number() }))
+        let mut luggage = Vec::new();
+        if found.facts.flags.has(Flags::LUGGAGE) {
+            luggage = self.luggage(found.facts.nonce)?;
+            commit();
+            self.region().drop_luggage();
+            self.space().notify_one();
+        } else {
+            commit();
+        }
+        let taken = Taken { flags: found.facts.flags, luggage };
+        Ok(Won { taken, payload, left: found.left, more: next.number() != tail.number() })
+    }
+
+    /// Duplicates of the descriptors that travel with a record. Lost ones are missed when it is decoded.
+    #[cold]
+    fn luggage(&self, nonce: u64) -> Result<Vec<OwnedFd>, NotWon> {
+        match self.region().peek_luggage(nonce) {
+            Peeked::Here(descriptors) => Ok(descriptors),
+            Peeked::Lost => Ok(Vec::new()),
+            Peeked::NoRoom => Err(NotWon::NoDescriptors),
+        }
     }
 
     /// The record that the head stands at, checked.

@@ -43,7 +43,7 @@ pub(crate) use words::QueueWords;
 use super::{LockWords, Party};
 use crate::shm::atomic::Ordering;
 use crate::shm::{Area, AttachError, Plan, Ref, Region};
-use crate::wait::{Bell, Deadline, Spot};
+use crate::wait::{Bell, Deadline, Spot, WaitWords};
 
 /// The bells of a queue's region.
 const GETTERS: usize = 0;
@@ -93,7 +93,7 @@ impl Queue {
         let payload = limit.min(Self::HIGHEST_LIMIT).div_ceil(BLOCK).max(4);
         // An eighth on top, for descriptors and for what is left over in blocks.
         let count = RING + u32::try_from(payload + payload / 8).unwrap_or(u32::MAX);
-        let mut plan = Plan::new(2);
+        let mut plan = Plan::new(2).with_sockets();
         let offset = plan.place::<QueueWords>(1);
         let room = plan.room(table_length(count) + u64::from(count) * BLOCK);
         let words: Ref<QueueWords> = plan.create()?.object(offset)?;
@@ -178,6 +178,15 @@ impl Queue {
         Deadline::after(GRACE)
     }
 
+    /// (puts, gets, waits of puts, waits of gets, most items that a getter found).
+    pub(crate) fn counts(&self) -> [u64; 5] {
+        let (head, tail) = self.words.ends();
+        let (put, get) = (&self.words.put, &self.words.get);
+        let peak = get.peak.load(Ordering::Relaxed).max(head.distance_to(tail));
+        let waits = [put.waits.load(Ordering::Relaxed), get.waits.load(Ordering::Relaxed)];
+        [tail.number(), head.number(), waits[0], waits[1], peak]
+    }
+
     /// How many wait for an item, and how many for room: hints.
     pub(crate) fn waiters(&self) -> (u64, u64) {
         let words = &self.words;
@@ -185,11 +194,14 @@ impl Queue {
     }
 }
 
-/// Wakes one of those who wait at `spot`, and leaves word of where it was done from.
-fn wake(spot: Spot<'_>, words: &crate::wait::WaitWords) {
+/// Wakes one of those who wait at `spot`, and leaves word of where it was done from. Whether there seemed to be one.
+#[inline]
+fn wake(spot: Spot<'_>, words: &WaitWords) -> bool {
     // A hint: who is listed only now finds the change itself.
-    if words.waiters() > 0 {
+    let waits = words.waiters() > 0;
+    if waits {
         spot.sign();
     }
     spot.notify_one();
+    waits
 }

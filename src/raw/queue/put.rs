@@ -1,6 +1,7 @@
 //! Putting.
 
 use std::io;
+use std::os::fd::OwnedFd;
 
 use super::blocks::{BLOCK, Nonsense};
 #[cfg(aioprocessing_planted)]
@@ -9,6 +10,7 @@ use super::cursor::{Cursor, UNIT};
 use super::record::{self, Descriptor, Facts, Flags};
 use super::{PUTTERS, Patience, Queue, wake};
 use crate::planted::planted;
+use crate::shm::Sent;
 use crate::shm::atomic::Ordering;
 use crate::wait::{Look, ParkUntil, Step, Waiter, blocking, until};
 
@@ -17,7 +19,15 @@ use crate::wait::{Look, ParkUntil, Step, Waiter, blocking, until};
 pub(crate) struct Message<'a> {
     pub(crate) bytes: &'a [u8],
     pub(crate) flags: Flags,
-    pub(crate) nonce: u64,
+    /// What travels with it.
+    pub(crate) luggage: &'a [OwnedFd],
+}
+
+impl Message<'_> {
+    /// Whether it needs no memory of its own and nothing travels with it.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.bytes.len() <= record::INLINE && self.luggage.is_empty()
+    }
 }
 
 /// Why a message was not put.
@@ -74,9 +84,10 @@ impl Queue {
         let mut has_waited = false;
         let done = until(waiter, |look| {
             self.count_wait(look, &mut has_waited);
-            self.attempt_put(look, message, first, patience)
+            self.attempt_put(look, &[message], first, patience)
         })
-        .await?;
+        .await?
+        .map(drop);
         if done.is_ok()
             && let Some(extent) = &mut extent
         {
@@ -89,12 +100,26 @@ impl Queue {
     /// Puts a message now or never.
     pub(crate) fn try_put(&self, message: Message<'_>) -> Result<(), Refused> {
         if message.bytes.len() <= record::INLINE
-            && let Step::Done(done) = self.attempt_put(Look::Glance, message, None, Patience::Tries)
+            && let Step::Done(done) = self.attempt_put(Look::Glance, &[message], None, Patience::Tries)
         {
-            return done;
+            return done.map(drop);
         }
         let mut waiter = ParkUntil::new(Self::grace());
         blocking(self.put(&mut waiter, message, Patience::Tries)).unwrap_or(Err(Refused::Full))
+    }
+
+    /// Puts as many of these plain messages as there is room for, one at least, and says how many.
+    pub(crate) async fn put_batch<W: Waiter>(
+        &self,
+        waiter: &mut W,
+        messages: &[Message<'_>],
+    ) -> Result<Result<usize, Refused>, W::GaveUp> {
+        let mut has_waited = false;
+        until(waiter, |look| {
+            self.count_wait(look, &mut has_waited);
+            self.attempt_put(look, messages, None, Patience::Waits)
+        })
+        .await
     }
 
     fn count_wait(&self, look: Look, has_waited: &mut bool) {
@@ -147,10 +172,10 @@ impl Queue {
     fn attempt_put<'a>(
         &'a self,
         look: Look,
-        message: Message<'_>,
+        messages: &[Message<'_>],
         extent: Option<u32>,
         patience: Patience,
-    ) -> Step<'a, Result<(), Refused>> {
+    ) -> Step<'a, Result<usize, Refused>> {
         let tail = Cursor(self.words.put.tail.load(Ordering::Relaxed));
         if tail.is_closed() {
             return Step::Done(Err(Refused::Closed));
@@ -164,19 +189,32 @@ impl Queue {
         if let Step::Wait(spot) = lock.attempt(look, self.party(PUTTERS)) {
             return Step::Wait(spot);
         }
-        let placed = {
+        let mut count = 0;
+        let mut last = Placed::Done { more: false };
+        {
             let _held = self.hold(lock, PUTTERS);
-            self.place(message, extent, look.is_thorough() || tries)
-        };
-        match placed {
-            Placed::Done { more } => {
-                wake(self.items(), &self.words.put.items);
-                if more && look.is_listed() {
-                    // The wake-up that came to us may have stood for more than one place.
-                    self.space().notify_one();
+            for message in messages {
+                last = self.place(*message, extent, look.is_thorough() || tries);
+                if !matches!(last, Placed::Done { .. }) {
+                    break;
                 }
-                Step::Done(Ok(()))
+                count += 1;
             }
+        }
+        if count > 0 {
+            for _ in 0..count {
+                if !wake(self.items(), &self.words.put.items) {
+                    break;
+                }
+            }
+            if matches!(last, Placed::Done { more: true }) && look.is_listed() {
+                // The wake-up that came to us may have stood for more than one place.
+                self.space().notify_one();
+            }
+            return Step::Done(Ok(count));
+        }
+        match last {
+            Placed::Done { .. } => Step::Done(Ok(0)),
             Placed::Closed => Step::Done(Err(Refused::Closed)),
             Placed::Full | Placed::NoMemory if tries => Step::Done(Err(Refused::Full)),
             Placed::Full => Step::Wait(self.space()),
@@ -226,14 +264,23 @@ impl Queue {
             }
         }
         let next = tail.after_one(at + size);
-        let write = || self.write_record(at, tail, message, extent);
+        let nonce = match self.send_luggage(message) {
+            Ok(nonce) => nonce,
+            Err(placed) => {
+                if let Some((_, block)) = fresh {
+                    self.give_back(&[block]);
+                }
+                return placed;
+            }
+        };
+        let write = || self.write_record(at, tail, message, nonce, extent);
         let commit = || {
             let shipped = || side.tail.compare_exchange(tail.0, next.0, Ordering::AcqRel, Ordering::Relaxed);
-            planted!(
-                "close-beside-the-tail",
-                shipped(),
-                Ok(side.tail.swap(next.0 | side.tail.load(Ordering::Relaxed) & CLOSED, Ordering::AcqRel))
-            )
+            planted!("close-beside-the-tail", shipped(), {
+                std::thread::sleep(std::time::Duration::from_millis(1));
+                let closed = side.tail.load(Ordering::Relaxed) & CLOSED;
+                Ok(side.tail.swap(next.0 | closed, Ordering::AcqRel))
+            })
         };
         // The commit: Release pairs with the Acquire of a getter's look at the tail.
         let done = planted!("publish-before-payload", write().map(|()| commit()), {
@@ -256,6 +303,20 @@ impl Queue {
                 let is_closed = matches!(other, Ok(Err(now)) if Cursor(now).is_closed());
                 if is_closed { Placed::Closed } else { Placed::Corrupt }
             }
+        }
+    }
+
+    /// Sends what travels with a message ahead of it; gives the number by which it will be known.
+    #[inline]
+    fn send_luggage(&self, message: Message<'_>) -> Result<u64, Placed> {
+        if message.luggage.is_empty() {
+            return Ok(0);
+        }
+        let nonce = self.region().nonce();
+        match self.region().send_luggage(nonce, message.luggage) {
+            Sent::Done => Ok(nonce),
+            Sent::Full => Err(Placed::Full),
+            Sent::Failed(error) => Err(Placed::Io(error)),
         }
     }
 
@@ -288,12 +349,16 @@ impl Queue {
         at: u64,
         tail: Cursor,
         message: Message<'_>,
+        nonce: u64,
         extent: Option<u32>,
     ) -> Result<(), Nonsense> {
         let area = self.blocks.area();
         let start = self.blocks.offset(at);
         let descriptor: &Descriptor = area.object(start).ok_or(Nonsense)?;
         let (mut offset, mut flags) = (at + UNIT, message.flags);
+        if !message.luggage.is_empty() {
+            flags = flags.with(Flags::LUGGAGE);
+        }
         if let Some(block) = extent {
             offset = u64::from(block) * BLOCK;
             flags = flags.with(Flags::EXTENT);
@@ -303,7 +368,7 @@ impl Queue {
             area.write(start + UNIT, message.bytes).ok_or(Nonsense)?;
         }
         let length = message.bytes.len() as u64;
-        descriptor.write(&Facts { number: tail.number(), offset, length, flags, nonce: message.nonce });
+        descriptor.write(&Facts { number: tail.number(), offset, length, flags, nonce });
         Ok(())
     }
 

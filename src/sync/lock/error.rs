@@ -4,7 +4,7 @@ use std::fmt;
 use super::core::Holder;
 use super::guard::{AioLockGuard, Guard};
 
-const FORKED: &str =
+pub(in crate::sync) const FORKED: &str =
     "this process is a fork of the one that opened the lock; start processes with `AioProcess::spawn`";
 
 /// Why a lock was not acquired cleanly: [`AioLock::acquire`](crate::AioLock::acquire) and its like, with the guard that
@@ -162,12 +162,12 @@ impl<G: Guard> fmt::Display for TryAcquireError<G> {
 
 impl<G: Guard + fmt::Debug> Error for TryAcquireError<G> {}
 
-fn owner_died<G: Guard>(guard: &G, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+pub(in crate::sync) fn owner_died<G: Guard>(guard: &G, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let last = guard.last_holder();
     write!(f, "the last holder of the lock died ({last}); the lock is yours, check what it protects")
 }
 
-fn held(text: &str, holder: Option<&Holder>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+pub(in crate::sync) fn held(text: &str, holder: Option<&Holder>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match holder {
         Some(holder) => write!(f, "{text}: held by {holder}"),
         None => f.write_str(text),

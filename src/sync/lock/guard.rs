@@ -49,14 +49,14 @@ impl AioLockGuard {
         self.core.as_ref()
     }
 
-    /// Keeps the lock without a guard, until [`AioLock::release`] is called in this process or the process ends.
+    /// Keeps the lock without a guard, until [`AioLock::release`](crate::AioLock::release) is called in this process or the process ends.
     pub fn leak(mut self) {
         if let Some(core) = self.core.take() {
             core.words.leak();
         }
     }
 
-    /// The holder that died with the lock, if this guard came out of an [`AcquireError::OwnerDied`] and it is known: a holder
+    /// The holder that died with the lock, if this guard came out of an [`AcquireError::OwnerDied`](crate::AcquireError::OwnerDied) and it is known: a holder
     /// that left in a panic is not.
     pub fn dead_holder(&self) -> Option<&Holder> {
         match self.last.as_deref()? {

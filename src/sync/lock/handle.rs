@@ -166,15 +166,19 @@ impl AioLock {
     #[track_caller]
     pub fn coro_acquire(&self) -> impl Future<Output = Result<AioLockGuard, AcquireError>> + Send {
         // Not an `async fn`: that would forget its caller.
-        let location = Location::caller();
-        async move {
-            if !self.core.is_ours() {
-                return Err(AcquireError::Forked);
-            }
-            let taken =
-                never(suspended(self.core.words.acquire(&mut Suspend::new(), self.core.party())).await);
-            self.core.guard(taken, location).map_err(AcquireError::OwnerDied)
+        self.coro_acquire_at(Location::caller())
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(in crate::sync) async fn coro_acquire_at(
+        &self,
+        location: &'static Location<'static>,
+    ) -> Result<AioLockGuard, AcquireError> {
+        if !self.core.is_ours() {
+            return Err(AcquireError::Forked);
         }
+        let taken = never(suspended(self.core.words.acquire(&mut Suspend::new(), self.core.party())).await);
+        self.core.guard(taken, location).map_err(AcquireError::OwnerDied)
     }
 
     /// Whether a living process holds the lock at this moment.

@@ -8,6 +8,7 @@ mod handle;
 pub(super) use self::core::Core;
 pub use self::core::Holder;
 pub use error::{AcquireError, AcquireTimeoutError, ReleaseError, TryAcquireError};
+pub(super) use error::{FORKED, held, owner_died};
 pub use guard::AioLockGuard;
 pub(super) use guard::Guard;
 pub use handle::AioLock;

@@ -1,0 +1,113 @@
+//! The contract of what users may put into shared memory: data that is nothing but its bits.
+
+#![allow(unsafe_code)]
+
+/// Data that can stand in memory which several processes map: integers, floats, arrays of them, and structs of them made with
+/// [`plain!`](crate::plain).
+///
+/// # Safety
+///
+/// Every pattern of bits is a valid value, there is no padding, and the layout is the same in every program that shares the
+/// value. [`plain!`](crate::plain) checks all of it at compile time; an implementation by hand promises it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't stand in shared memory",
+    label = "not plain data",
+    note = "plain are integers, floats, arrays of them, and structs of them that `aioprocessing::plain! {{ … }}` defines"
+)]
+pub unsafe trait Plain: Copy + Send + Sync + 'static {}
+
+macro_rules! plain_numbers {
+    ($($number:ty)*) => { $(
+        // SAFETY: any bits are a number, and a number has no padding.
+        unsafe impl Plain for $number {}
+    )* };
+}
+
+plain_numbers!(u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize f32 f64);
+
+// SAFETY: an array is its elements one behind the other, with nothing between.
+unsafe impl<T: Plain, const N: usize> Plain for [T; N] {}
+
+/// Defines structs of [plain data](crate::Plain), which can stand in an [`AioMutex`](crate::AioMutex), an
+/// [`AioValue`](crate::AioValue) or an [`AioArray`](crate::AioArray).
+///
+/// The structs become `#[repr(C)]`, `Clone` and `Copy`; further derives may be given. A field that is not plain, or padding
+/// between two fields, is an error at compile time: put the larger fields first, or name the gap as a field of bytes. Works
+/// in a crate that forbids unsafe code.
+///
+/// # Examples
+///
+/// ```
+/// aioprocessing::plain! {
+///     /// A point in the plane.
+///     #[derive(Debug, PartialEq)]
+///     pub struct Point { pub x: f64, pub y: f64 }
+/// }
+///
+/// let point = aioprocessing::AioMutex::new(Point { x: 1.0, y: 2.0 })?;
+/// point.lock()?.x += 1.0;
+/// assert_eq!(*point.lock()?, Point { x: 2.0, y: 2.0 });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// ```compile_fail
+/// aioprocessing::plain! { struct HasPadding { small: u8, large: u32 } }
+/// ```
+///
+/// ```compile_fail
+/// aioprocessing::plain! { struct NotPlain { flag: bool } }
+/// ```
+#[macro_export]
+macro_rules! plain {
+    () => {};
+    // Attributes are taken one by one: `Clone` and `Copy` leave the lists of derives, since they are given anyway.
+    (@attributes [[derive($($derives:tt)*)] $($more:tt)*] $kept:tt $($item:tt)*) => {
+        $crate::plain! { @derives [$($derives)*] () [$($more)*] $kept $($item)* }
+    };
+    (@attributes [[$($attribute:tt)*] $($more:tt)*] [$($kept:tt)*] $($item:tt)*) => {
+        $crate::plain! { @attributes [$($more)*] [$($kept)* [$($attribute)*]] $($item)* }
+    };
+    (@derives [Clone $(, $($derives:tt)*)?] $($rest:tt)*) => {
+        $crate::plain! { @derives [$($($derives)*)?] $($rest)* }
+    };
+    (@derives [Copy $(, $($derives:tt)*)?] $($rest:tt)*) => {
+        $crate::plain! { @derives [$($($derives)*)?] $($rest)* }
+    };
+    (@derives [$derive:tt $($derives:tt)*] ($($others:tt)*) $($rest:tt)*) => {
+        $crate::plain! { @derives [$($derives)*] ($($others)* $derive) $($rest)* }
+    };
+    (@derives [] $others:tt $more:tt [$($kept:tt)*] $($item:tt)*) => {
+        $crate::plain! { @attributes $more [$($kept)* [derive $others]] $($item)* }
+    };
+    (@attributes [] [$([$($attribute:tt)*])*] ($vis:vis) $name:ident {
+        $( $(#[$($field_attribute:tt)*])* $field_vis:vis $field:ident: $type:ty ),* $(,)?
+    }) => {
+        $(#[$($attribute)*])*
+        #[repr(C)]
+        #[derive(Clone, Copy)]
+        $vis struct $name {
+            $( $(#[$($field_attribute)*])* $field_vis $field: $type ),*
+        }
+
+        const _: () = {
+            const fn is_plain<T: $crate::Plain>() {}
+            $( is_plain::<$type>(); )*
+            // These are the fields, all of them and of these types, whatever an attribute made of the struct.
+            let _ = |whole: $name| {
+                let $name { $($field),* } = whole;
+                $( let _: $type = $field; )*
+            };
+            ::core::assert!(
+                ::core::mem::size_of::<$name>() == 0 $( + ::core::mem::size_of::<$type>() )*,
+                "a plain struct has padding between its fields: put the larger ones first, or name the gap"
+            );
+        };
+
+        // SAFETY: all fields are plain, and `repr(C)` leaves no padding between them (both checked above).
+        unsafe impl $crate::Plain for $name {}
+    };
+    ($(#[$($attribute:tt)*])* $vis:vis struct $name:ident { $($fields:tt)* } $($more:tt)*) => {
+        $crate::plain! { @attributes [$([$($attribute)*])*] [] ($vis) $name { $($fields)* } }
+        $crate::plain! { $($more)* }
+    };
+}

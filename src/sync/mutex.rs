@@ -1,0 +1,217 @@
+use std::fmt;
+#[cfg(feature = "tokio")]
+use std::future::Future;
+use std::ops::{Deref, DerefMut};
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use super::beside::Beside;
+use super::lock::Guard;
+use crate::shm::{InPlace, Locked, Plain};
+use crate::sync::{
+    AcquireError, AcquireTimeoutError, AioLock, AioLockGuard, CreateError, Holder, TryAcquireError,
+};
+
+/// A value in shared memory that is only reached while its lock is held: Rust's `Mutex`, between processes.
+///
+/// A clone names the same value, and so does a handle that travelled to another process as an argument of
+/// [`spawn`](crate::AioProcess::spawn) or in a message. The value is [plain data](Plain). Like [`AioLock`], it is not
+/// re-entrant.
+///
+/// # If a process dies
+///
+/// The lock of a holder that dies goes to the next who asks, as [`AcquireError::OwnerDied`]: the value may be half-written.
+/// What never can be half-written is an [`AioValue`](crate::AioValue).
+///
+/// # Examples
+///
+/// ```
+/// let total = aioprocessing::AioMutex::new(0_u64)?;
+/// *total.lock()? += 3;
+/// assert_eq!(*total.lock()?, 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct AioMutex<T> {
+    inner: Beside<T>,
+}
+
+impl<T: Plain> AioMutex<T> {
+    /// Makes a mutex that nobody holds, with this value in it.
+    ///
+    /// # Errors
+    ///
+    /// [`CreateError`] if the system has no memory or no descriptors left; a mutex takes two descriptors in each process.
+    pub fn new(value: T) -> Result<Self, CreateError> {
+        Ok(Self { inner: Beside::new(&[value])? })
+    }
+
+    fn wrap(&self, guard: AioLockGuard) -> AioMutexGuard<T> {
+        AioMutexGuard { locked: self.inner.locked(guard) }
+    }
+
+    /// Waits until nobody holds the value, and takes hold of it.
+    ///
+    /// [`try_lock`](Self::try_lock) does not wait, [`lock_timeout`](Self::lock_timeout) gives up after a time, and
+    /// [`coro_lock`](Self::coro_lock) suspends the task instead of the thread.
+    ///
+    /// # Blocking
+    ///
+    /// Blocks the thread; needs no runtime.
+    ///
+    /// # If a process dies
+    ///
+    /// The death of the holder is noticed within about a millisecond and ends the wait with [`AcquireError::OwnerDied`].
+    ///
+    /// # Errors
+    ///
+    /// [`AcquireError::OwnerDied`] holds the guard: the value is held, and may be half-written. [`AcquireError::Forked`] in a
+    /// process that was forked without exec.
+    #[track_caller]
+    pub fn lock(&self) -> Result<AioMutexGuard<T>, AcquireError<AioMutexGuard<T>>> {
+        let taken = self.inner.lock.acquire();
+        taken.map(|guard| self.wrap(guard)).map_err(|error| error.map(|guard| self.wrap(guard)))
+    }
+
+    /// Takes hold of the value if nobody else does, now or never.
+    ///
+    /// # Errors
+    ///
+    /// [`TryAcquireError::WouldBlock`] if a living process holds it; otherwise as [`lock`](Self::lock).
+    #[track_caller]
+    pub fn try_lock(&self) -> Result<AioMutexGuard<T>, TryAcquireError<AioMutexGuard<T>>> {
+        let taken = self.inner.lock.try_acquire();
+        taken.map(|guard| self.wrap(guard)).map_err(|error| error.map(|guard| self.wrap(guard)))
+    }
+
+    /// [`lock`](Self::lock) for `timeout` at the longest; zero tries once.
+    ///
+    /// # Errors
+    ///
+    /// [`AcquireTimeoutError::Timeout`] says who holds the value; otherwise as [`lock`](Self::lock).
+    #[track_caller]
+    pub fn lock_timeout(
+        &self,
+        timeout: Duration,
+    ) -> Result<AioMutexGuard<T>, AcquireTimeoutError<AioMutexGuard<T>>> {
+        let taken = self.inner.lock.acquire_timeout(timeout);
+        taken.map(|guard| self.wrap(guard)).map_err(|error| error.map(|guard| self.wrap(guard)))
+    }
+
+    /// [`lock`](Self::lock), suspending the task.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is done, it has not taken the lock, and a wake-up that was meant for it goes to the next waiter.
+    ///
+    /// # Errors
+    ///
+    /// As [`lock`](Self::lock).
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime, or in one without I/O or time enabled, when it has to wait.
+    #[cfg(feature = "tokio")]
+    #[track_caller]
+    pub fn coro_lock(
+        &self,
+    ) -> impl Future<Output = Result<AioMutexGuard<T>, AcquireError<AioMutexGuard<T>>>> + Send {
+        let taken = self.inner.lock.coro_acquire();
+        async move {
+            let taken = taken.await;
+            taken.map(|guard| self.wrap(guard)).map_err(|error| error.map(|guard| self.wrap(guard)))
+        }
+    }
+
+    /// Whether a living process holds the value at this moment.
+    pub fn is_locked(&self) -> bool {
+        self.inner.lock.is_locked()
+    }
+
+    /// Who holds the value at this moment.
+    pub fn owner(&self) -> Option<Holder> {
+        self.inner.lock.owner()
+    }
+
+    pub(super) fn inner_lock(&self) -> &AioLock {
+        &self.inner.lock
+    }
+}
+
+impl<T> Clone for AioMutex<T> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone() }
+    }
+}
+
+impl<T: Plain> Serialize for AioMutex<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.inner.lock.serialize(serializer)
+    }
+}
+
+impl<'de, T: Plain> Deserialize<'de> for AioMutex<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let inner = Beside::open(AioLock::deserialize(deserializer)?).map_err(de::Error::custom)?;
+        if inner.cells.len() != 1 {
+            return Err(de::Error::custom("this is the handle of an array, not of a mutex"));
+        }
+        Ok(Self { inner })
+    }
+}
+
+impl<T> fmt::Debug for AioMutex<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AioMutex").field("lock", &self.inner.lock).finish()
+    }
+}
+
+/// A value that is held; dropping the guard lets go of it, on whichever thread.
+///
+/// It gives access to the shared memory itself: what is written is there at once, also if this process dies.
+#[must_use = "the value is let go when the guard is dropped"]
+pub struct AioMutexGuard<T> {
+    locked: Locked<T, AioLockGuard>,
+}
+
+impl<T: Plain> AioMutexGuard<T> {
+    /// As [`AioLockGuard::dead_holder`].
+    pub fn dead_holder(&self) -> Option<&Holder> {
+        self.locked.guard().dead_holder()
+    }
+
+    pub(super) fn into_parts(self) -> (InPlace<T>, AioLockGuard) {
+        self.locked.into_parts()
+    }
+
+    pub(super) fn from_parts(cells: InPlace<T>, guard: AioLockGuard) -> Self {
+        Self { locked: Locked::new(cells, guard) }
+    }
+}
+
+impl<T: Plain> Guard for AioMutexGuard<T> {
+    fn lock_guard(&self) -> &AioLockGuard {
+        self.locked.guard()
+    }
+}
+
+impl<T: Plain> Deref for AioMutexGuard<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.locked[0]
+    }
+}
+
+impl<T: Plain> DerefMut for AioMutexGuard<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.locked[0]
+    }
+}
+
+impl<T> fmt::Debug for AioMutexGuard<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without the value, so that it need not be `Debug` for an error with a guard in it to be so.
+        f.debug_tuple("AioMutexGuard").field(self.locked.guard()).finish()
+    }
+}
