@@ -4,7 +4,7 @@
 #[macro_use]
 mod kit;
 
-use aioprocessing::{AioPool, TaskError};
+use aioprocessing::{AioPool, AioQueue, AioTask, TaskError};
 use kit::pools::{Way, each_way};
 
 aioprocessing::test_support!();
@@ -80,5 +80,37 @@ fn case_136_a_killed_worker_fails_its_own_task_alone() {
             assert_eq!(way.result(task).unwrap(), x * x);
         }
         assert_eq!(way.map(&pool, square, 0..10).unwrap().len(), 10);
+    });
+}
+
+fn put_square(queue: AioQueue<u64>, x: u64) -> AioQueue<u64> {
+    queue.put(x * x).unwrap();
+    queue
+}
+
+#[test]
+fn handles_travel_with_tasks_and_with_results() {
+    each_way("handles in tasks", |way, watchdog| {
+        let pool = AioPool::new(2).unwrap();
+        let queue = AioQueue::unbounded().unwrap();
+        let back = way.apply(&pool, put_square, (queue.clone(), 7)).unwrap();
+        assert_eq!(back.get().unwrap(), 49);
+        watchdog.step(format!("{way:?}, a map of handles among chunks"));
+        let inputs = (0..300).map(|x| (queue.clone(), x));
+        let all = way.starmap(&pool.with_chunk_size(10), put_square, inputs).unwrap();
+        assert_eq!(all.len(), 300);
+        let mut got: Vec<u64> = (0..300).map(|_| queue.get().unwrap()).collect();
+        got.sort_unstable();
+        assert_eq!(got, (0..300).map(square).collect::<Vec<_>>());
+        watchdog.step(format!("{way:?}, more at once than fit into a socket"));
+        let sleeper = pool.submit(kit::sleep_for_ever, ()).unwrap();
+        let doomed = pool.submit(kit::sleep_for_ever, ()).unwrap();
+        let tasks: Vec<_> = (0..400).map(|x| pool.submit(put_square, (queue.clone(), x)).unwrap()).collect();
+        assert!(tasks[..300].iter().all(AioTask::cancel));
+        assert!(sleeper.abort() && doomed.abort());
+        for (x, task) in (300..).zip(&tasks[300..]) {
+            way.result(task).unwrap_or_else(|error| panic!("{x}: {error}"));
+        }
+        assert_eq!(queue.len(), 100);
     });
 }

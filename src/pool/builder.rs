@@ -9,6 +9,7 @@ use super::crew::{self, Crew, Plan, Start};
 use super::desk::Desk;
 use super::error::BuildError;
 use super::handle::{AioPool, Options};
+use super::luggage::Counter;
 use super::shared::Shared;
 use crate::process::{ProcessFn, cpu_count};
 use crate::raw::pool::Board;
@@ -150,7 +151,8 @@ impl PoolBuilder {
             nice: self.nice,
             start: self.start,
         });
-        let mut desk = Desk::new(board.clone(), crew);
+        let counter = Counter::new().map_err(CreateError::from)?;
+        let mut desk = Desk::new(board.clone(), counter, crew);
         desk.hire()?;
         Ok(AioPool::over(Arc::new(Shared::new(board, desk)), self.workers, self.options))
     }

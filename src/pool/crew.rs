@@ -121,10 +121,6 @@ impl Crew {
         }
     }
 
-    pub(super) fn pid(&self, serial: u32) -> u32 {
-        self.workers.iter().find(|worker| worker.serial == serial).map_or(0, |worker| worker.process.pid())
-    }
-
     /// A worker ended, or could not be started, before it had done anything. True: too many have.
     pub(super) fn has_failed(&mut self) -> bool {
         self.failures += 1;

@@ -1,16 +1,18 @@
 //! What the owner of a pool knows of its tasks. All of it stands under one lock of this process.
 
 use std::collections::VecDeque;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::crew::{Crew, Ended};
-use super::error::{SubmitError, TaskError, WorkerStatus, os};
-use super::outcome::{Outcome, Piece};
+use super::error::{SubmitError, TaskError, WorkerStatus, luggage, os};
+use super::luggage::Counter;
+use super::outcome::{Luggage, Outcome, Piece};
 use super::task::{DONE, Task, WAITING};
 use super::worker::Kit;
 use crate::planted::planted;
-use crate::process::JoinError;
+use crate::process::{JoinError, SpawnError};
 use crate::raw::pool::{Board, CELLS, NoRoom, Phase};
 use crate::sys::clock;
 use crate::sys::oom;
@@ -46,6 +48,7 @@ pub(super) struct Desk {
     backlog: VecDeque<Arc<Task>>,
     /// Cells that are to be posted from their `item` on, once there is room.
     again: Vec<u32>,
+    counter: Counter,
     pub(super) crew: Crew,
     pub(super) stage: Stage,
     /// Accepted, and not done.
@@ -60,7 +63,7 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    pub(super) fn new(board: Board, crew: Crew) -> Self {
+    pub(super) fn new(board: Board, counter: Counter, crew: Crew) -> Self {
         let mut slots = Vec::new();
         slots.resize_with(CELLS as usize, Slot::default);
         Self {
@@ -69,6 +72,7 @@ impl Desk {
             free: (0..CELLS).rev().collect(),
             backlog: VecDeque::new(),
             again: Vec::new(),
+            counter,
             crew,
             stage: Stage::Open,
             unfinished: 0,
@@ -107,6 +111,7 @@ impl Desk {
         let deaths = self.board.region().deaths();
         if look.is_thorough() || deaths != self.deaths_seen {
             self.deaths_seen = deaths;
+            self.counter.drain();
             self.bury();
         }
         self.feed();
@@ -118,11 +123,13 @@ impl Desk {
 
     fn feed(&mut self) {
         while self.board.has_room()
-            && let Some(index) = self.again.pop()
+            && let Some(&index) = self.again.last()
+            && self.post(index)
         {
-            self.post(index);
+            self.again.pop();
         }
-        while !self.free.is_empty()
+        while self.again.is_empty()
+            && !self.free.is_empty()
             && self.board.has_room()
             && let Some(task) = self.backlog.pop_front()
         {
@@ -153,7 +160,9 @@ impl Desk {
                 task.place.store(index, Ordering::Relaxed);
                 slot.task = Some(task);
                 (slot.item, slot.deaths) = (0, 0);
-                self.post(index);
+                if !self.post(index) {
+                    self.again.push(index);
+                }
                 None
             }
             Err(NoRoom::Now) => {
@@ -174,12 +183,44 @@ impl Desk {
         }
     }
 
-    fn post(&mut self, index: u32) {
+    /// Puts a cell up for taking. False: there is no room for its descriptors now.
+    fn post(&mut self, index: u32) -> bool {
+        let slot = &self.slots[index as usize];
+        if let Some(task) = slot.task.clone().filter(|task| task.order.has_luggage) {
+            match self.send_luggage(index, slot.turn, &task) {
+                Ok(true) => {}
+                Ok(false) => return false,
+                Err(error) => {
+                    self.clear(index);
+                    self.conclude(&task, Outcome::failed(luggage(&error)));
+                    return true;
+                }
+            }
+        }
         let slot = &mut self.slots[index as usize];
         slot.is_posted = true;
         if self.board.post(index, slot.turn, slot.item).is_err() {
             self.give_up("its shared memory is damaged".to_owned());
         }
+        true
+    }
+
+    fn send_luggage(&mut self, index: u32, turn: u32, task: &Task) -> io::Result<bool> {
+        let mut luggage = task.luggage.lock();
+        let is_sent = self.counter.send(index, turn, &luggage)? || {
+            let is_under_way =
+                |slot: &Slot| slot.is_posted && slot.task.as_ref().is_some_and(|task| task.order.has_luggage);
+            if self.slots.iter().any(is_under_way) {
+                return Ok(false);
+            }
+            // What fills the socket belongs to tasks that were withdrawn.
+            self.counter.discard();
+            self.counter.send(index, turn, &luggage)?
+        };
+        if is_sent && task.retries == 0 {
+            luggage.clear();
+        }
+        Ok(is_sent)
     }
 
     /// The task goes on at `item`, whoever takes it.
@@ -209,7 +250,9 @@ impl Desk {
                 if collected.item > slot.item {
                     slot.deaths = 0;
                 }
-                slot.pieces.push(Piece::Records(collected.results, Vec::new()));
+                let luggage =
+                    if collected.has_luggage { self.counter.take(index, slot.turn) } else { Luggage::new() };
+                slot.pieces.push(Piece::Records(collected.results, luggage));
                 if collected.item < task.order.items {
                     // Its worker has served its number.
                     self.go_on(index, collected.item);
@@ -320,7 +363,9 @@ impl Desk {
         if collected.item > slot.item {
             slot.deaths = 0;
         }
-        slot.pieces.push(Piece::Records(collected.results, Vec::new()));
+        let luggage =
+            if collected.has_luggage { self.counter.take(index, slot.turn) } else { Luggage::new() };
+        slot.pieces.push(Piece::Records(collected.results, luggage));
         let item = collected.item;
         if item >= task.order.items {
             self.finish(index);
@@ -364,9 +409,11 @@ impl Desk {
         }
     }
 
-    pub(super) fn hire(&mut self) -> Result<(), crate::process::SpawnError> {
+    pub(super) fn hire(&mut self) -> Result<(), SpawnError> {
         let words = self.board.words();
-        self.crew.hire(|serial, serves| Kit { words: words.clone(), serial, serves })
+        let ends =
+            self.counter.ends().map_err(|source| SpawnError::Os { doing: "making its sockets", source })?;
+        self.crew.hire(|serial, serves| Kit { words: words.clone(), ends, serial, serves })
     }
 
     /// Takes a task back. Running: it is let go, or its worker is killed.

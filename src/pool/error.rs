@@ -226,6 +226,13 @@ pub(super) fn os(error: &io::Error) -> TaskError {
     TaskError::Submit(SubmitError::Broken { message: format!("the system refused shared memory: {error}") })
 }
 
+pub(super) fn luggage(error: &io::Error) -> TaskError {
+    let message = format!(
+        "the system refused to send its descriptors ({error}): raise the limit of open files (ulimit -n)"
+    );
+    SubmitError::Encode(EncodeError::Handle { message }).into()
+}
+
 fn known(location: &str) -> &str {
     if location.is_empty() { "a place that is not known" } else { location }
 }

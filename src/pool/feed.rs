@@ -64,7 +64,8 @@ pub(super) struct Feed<I, A> {
     function: Function,
     options: Options,
     chunk: Chunk,
-    failed: Option<TaskError>,
+    /// An input that has to travel alone.
+    held: Option<Result<Items, TaskError>>,
     args: PhantomData<fn() -> A>,
 }
 
@@ -75,32 +76,35 @@ where
 {
     pub(super) fn new(inputs: I, function: Function, options: Options, chunk: Chunk) -> Self {
         let chunk = options.chunk.map_or(chunk, Chunk::Of);
-        Self { inputs, function, options, chunk, failed: None, args: PhantomData }
+        Self { inputs, function, options, chunk, held: None, args: PhantomData }
     }
 
     /// The next task, of so many items at the most.
     pub(super) fn next(&mut self, most: usize) -> Option<Fed> {
-        if let Some(error) = self.failed.take() {
-            return Some(Fed::Failed(error));
-        }
         let size = self.chunk.next().min(most).min(MOST_ITEMS as usize - 1);
-        let mut items = Items::default();
-        while (items.count as usize) < size && items.bytes.len() < ENOUGH {
-            let Some(input) = self.inputs.next() else { break };
-            if let Err(error) = items.push(&input) {
-                let error = TaskError::from(error);
-                if items.count == 0 {
-                    return Some(Fed::Failed(error));
+        let mut items = match self.next_input()? {
+            Err(error) => return Some(Fed::Failed(error)),
+            Ok(first) => first,
+        };
+        // Descriptors travel with the one item that they belong to.
+        while items.luggage.is_empty() && (items.count as usize) < size && items.bytes.len() < ENOUGH {
+            match self.next_input() {
+                None => break,
+                Some(Ok(next)) if next.luggage.is_empty() => items.append(&next),
+                other => {
+                    self.held = other;
+                    break;
                 }
-                self.failed = Some(error);
-                break;
             }
         }
-        if items.count == 0 {
-            return None;
+        Some(Fed::Task(Task::new(&self.options, self.function, items)))
+    }
+
+    fn next_input(&mut self) -> Option<Result<Items, TaskError>> {
+        if self.held.is_some() {
+            return self.held.take();
         }
-        let order = self.options.order(self.function, items.count);
-        Some(Fed::Task(Task::new(order, self.options.retries, items.bytes)))
+        Some(Items::one(&self.inputs.next()?).map_err(TaskError::from))
     }
 }
 

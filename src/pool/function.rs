@@ -71,19 +71,20 @@ pub(super) struct Items {
 }
 
 impl Items {
-    /// Appends one item.
-    pub(super) fn push<A: Serialize>(&mut self, args: &A) -> Result<(), SubmitError> {
+    /// One item.
+    pub(super) fn one<A: Serialize>(args: &A) -> Result<Self, SubmitError> {
         let packed = pack::<Postcard, A>(args)?;
-        if !packed.descriptors.is_empty() {
-            let message = "this pool can't carry handles yet".to_owned();
-            return Err(crate::EncodeError::Handle { message }.into());
-        }
         let length = u32::try_from(packed.bytes.len()).map_err(|_| SubmitError::TooLarge)?;
-        self.bytes.extend_from_slice(&length.to_le_bytes());
-        self.bytes.extend_from_slice(&packed.bytes);
-        self.luggage.extend(packed.descriptors);
-        self.count += 1;
-        Ok(())
+        let mut bytes = Vec::with_capacity(4 + packed.bytes.len());
+        bytes.extend_from_slice(&length.to_le_bytes());
+        bytes.extend_from_slice(&packed.bytes);
+        Ok(Self { bytes, count: 1, luggage: packed.descriptors })
+    }
+
+    /// Appends an item without descriptors.
+    pub(super) fn append(&mut self, other: &Self) {
+        self.bytes.extend_from_slice(&other.bytes);
+        self.count += other.count;
     }
 
     /// The arguments of each item.

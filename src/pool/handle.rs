@@ -11,7 +11,6 @@ use super::function::{Function, Items};
 use super::shared::Shared;
 use super::task::{AioTask, Task};
 use crate::process::ProcessFn;
-use crate::raw::pool::Order;
 use crate::wait::{Deadline, Park, ParkUntil, blocking, never};
 #[cfg(feature = "tokio")]
 use crate::wait::{Suspend, suspended};
@@ -74,12 +73,9 @@ pub(super) struct Options {
 }
 
 impl Options {
-    pub(super) fn order(&self, function: Function, items: u32) -> Order {
-        let limit = self.timeout.map_or(0, |timeout| {
-            // Zero means none.
-            u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX).max(1)
-        });
-        Order { function: function.offset, kind: function.kind, items, limit, has_luggage: false }
+    /// In nanoseconds; zero: none.
+    pub(super) fn limit(&self) -> u64 {
+        self.timeout.map_or(0, |timeout| u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX).max(1))
     }
 }
 
@@ -159,9 +155,7 @@ impl AioPool {
         T: Serialize + DeserializeOwned,
     {
         let function = Function::of::<F, A>(f)?;
-        let mut items = Items::default();
-        items.push(&args)?;
-        let task = Task::new(self.options.order(function, 1), self.options.retries, items.bytes);
+        let task = Task::new(&self.options, function, Items::one(&args)?);
         self.shared.submit(&task)?;
         Ok(AioTask::new(self.shared.clone(), task))
     }

@@ -8,6 +8,7 @@ mod feed;
 mod function;
 mod handle;
 mod imap;
+mod luggage;
 mod map;
 mod outcome;
 mod shared;

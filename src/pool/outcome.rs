@@ -1,5 +1,6 @@
 //! What came of a task: the results of its items, as a worker wrote them.
 
+use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 
 use serde::de::DeserializeOwned;
@@ -13,12 +14,16 @@ const VALUE: u8 = 0;
 const PANICKED: u8 = 1;
 const ARGUMENTS: u8 = 2;
 const OUTPUT: u8 = 3;
+const VALUE_WITH_LUGGAGE: u8 = 4;
+
+/// Descriptors, by the place of the record that they belong to; `None`: there was no room for them here.
+pub(super) type Luggage = HashMap<u32, Option<Vec<OwnedFd>>>;
 
 /// Results of items that follow one another.
 #[derive(Debug)]
 pub(super) enum Piece {
     /// As workers wrote them, with the descriptors that belong to them.
-    Records(Vec<u8>, Vec<OwnedFd>),
+    Records(Vec<u8>, Luggage),
     /// Of one item.
     Failed(TaskError),
     /// Of all that are left.
@@ -37,7 +42,7 @@ pub(super) fn record(ran: Result<Ran, Panic>, into: &mut Vec<u8>) -> Vec<OwnedFd
     let (tag, bytes) = match ran {
         Ok(Ok(value)) => {
             luggage = value.descriptors;
-            (VALUE, value.bytes)
+            (if luggage.is_empty() { VALUE } else { VALUE_WITH_LUGGAGE }, value.bytes)
         }
         Ok(Err(Refusal::Arguments(message))) => (ARGUMENTS, message.into_bytes()),
         Ok(Err(Refusal::Output(message))) => (OUTPUT, message.into_bytes()),
@@ -80,12 +85,21 @@ fn damaged() -> TaskError {
     TaskError::Decode { message: "the worker's message is damaged".to_owned() }
 }
 
-fn read<T: DeserializeOwned>(mut bytes: &[u8], luggage: &[OwnedFd], into: &mut Vec<Result<T, TaskError>>) {
+fn read<T: DeserializeOwned>(mut bytes: &[u8], luggage: &Luggage, into: &mut Vec<Result<T, TaskError>>) {
+    let mut place = 0;
     while let Some((&tag, rest)) = bytes.split_first() {
         let Some((length, rest)) = rest.split_first_chunk() else { break };
         let Ok(length) = usize::try_from(u64::from_le_bytes(*length)) else { break };
         let Some((body, rest)) = rest.split_at_checked(length) else { break };
-        into.push(one(tag, body, luggage));
+        into.push(match luggage.get(&place) {
+            _ if tag != VALUE_WITH_LUGGAGE => one(tag, body, &[]),
+            Some(Some(luggage)) => one(VALUE, body, luggage),
+            Some(None) => Err(TaskError::Decode {
+                message: "no room for its descriptors: raise the limit of open files (ulimit -n)".to_owned(),
+            }),
+            None => Err(damaged()),
+        });
+        place += 1;
         bytes = rest;
     }
 }

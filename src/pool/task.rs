@@ -1,5 +1,6 @@
 use std::fmt;
 use std::marker::PhantomData;
+use std::os::fd::OwnedFd;
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -8,6 +9,8 @@ use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 
 use super::error::TaskError;
+use super::function::{Function, Items};
+use super::handle::Options;
 use super::outcome::Outcome;
 use super::shared::Shared;
 use crate::raw::pool::Order;
@@ -27,6 +30,8 @@ pub(super) struct Task {
     /// Until it is on the board.
     pub(super) args: Mutex<Vec<u8>>,
     pub(super) args_length: usize,
+    /// For as long as it may have to be sent.
+    pub(super) luggage: Mutex<Vec<OwnedFd>>,
     /// The cell. Under the lock of the desk.
     pub(super) place: AtomicU32,
     pub(super) outcome: OnceLock<Outcome>,
@@ -34,12 +39,20 @@ pub(super) struct Task {
 }
 
 impl Task {
-    pub(super) fn new(order: Order, retries: u32, args: Vec<u8>) -> Arc<Self> {
+    pub(super) fn new(options: &Options, function: Function, items: Items) -> Arc<Self> {
+        let order = Order {
+            function: function.offset,
+            kind: function.kind,
+            items: items.count,
+            limit: options.limit(),
+            has_luggage: !items.luggage.is_empty(),
+        };
         Arc::new(Self {
             order,
-            retries,
-            args_length: args.len(),
-            args: Mutex::new(args),
+            retries: options.retries,
+            args_length: items.bytes.len(),
+            args: Mutex::new(items.bytes),
+            luggage: Mutex::new(items.luggage),
             place: AtomicU32::new(WAITING),
             outcome: OnceLock::new(),
             callbacks: Mutex::default(),

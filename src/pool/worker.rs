@@ -1,13 +1,15 @@
 //! A worker, from its start to its end.
 
 use std::collections::HashMap;
+use std::os::fd::OwnedFd;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::function::{Items, Ran, Refusal};
+use super::luggage::Ends;
 use super::outcome::record;
-use crate::process::{ProcessFn, caught};
+use crate::process::{Panic, ProcessFn, caught};
 use crate::raw::pool::{Board, PoolWords, Taken, Unwritten};
 use crate::shm::Ref;
 use crate::sys::entry::{Entry, Place, function};
@@ -21,6 +23,7 @@ use crate::wire::handle;
 pub(super) struct Kit {
     #[serde(with = "handle")]
     pub(super) words: Ref<PoolWords>,
+    pub(super) ends: Ends,
     pub(super) serial: u32,
     /// How many items it serves; zero: any number.
     pub(super) serves: u64,
@@ -44,20 +47,27 @@ pub(super) fn attend(kit: Kit) {
         Ok(board) => board,
         Err(error) => panic!("a worker cannot attach to its pool: {error}"),
     };
-    let mut worker = Worker { board, serves: kit.serves, functions: HashMap::new(), timer: None };
+    let mut worker =
+        Worker { board, ends: kit.ends, serves: kit.serves, functions: HashMap::new(), timer: None };
     loop {
-        let taken = never(blocking(worker.board.take(&mut Park::new(), kit.serial)));
+        let mut luggage = None;
+        let fetch = |cell, turn| luggage = Some(worker.ends.fetch(cell, turn));
+        let taken = never(blocking(worker.board.take(&mut Park::new(), kit.serial, fetch)));
         let Ok(taken) = taken else { panic!("the shared memory of the pool is damaged") };
         let Some(task) = taken else { return };
-        let is_last = worker.serve(task);
+        let is_last = worker.serve(task, luggage);
         if is_last {
             return;
         }
     }
 }
 
+/// A worker that can't even say that a result is too large ends with this code (`EX_OSERR`).
+const NO_MEMORY: i32 = 71;
+
 struct Worker {
     board: Board,
+    ends: Ends,
     serves: u64,
     functions: HashMap<(u64, u64), &'static Entry<Ran>>,
     /// Made when it is first wanted.
@@ -66,19 +76,31 @@ struct Worker {
 
 impl Worker {
     /// Runs a task, or as much of it as this worker may. True: it has served its number.
-    fn serve(&mut self, mut task: Taken) -> bool {
+    ///
+    /// `luggage`: its descriptors, if any belong to it; `None` in it: there was no room for them here.
+    fn serve(&mut self, mut task: Taken, mut luggage: Option<Option<Vec<OwnedFd>>>) -> bool {
         let entry = self.function(task.function, task.kind);
         let args = std::mem::take(&mut task.args);
         let mut is_last = false;
         for (item, args) in (0..task.items).zip(Items::split(&args)).skip(task.from as usize) {
             let mut bytes = Vec::new();
-            let ran = match entry {
-                Some(entry) => self.run(&task, entry, args),
-                None => {
-                    Ok(Err(Refusal::Arguments("the function is not where the pool says it is".to_owned())))
-                }
+            let refused = |why: &str| Ok(Err(Refusal::Arguments(why.to_owned())));
+            let ran = match (entry, luggage.take()) {
+                (None, _) => refused("the function is not where the pool says it is"),
+                (_, Some(None)) => refused(
+                    "no room for the descriptors of the task: raise the limit of open files (ulimit -n)",
+                ),
+                (Some(entry), luggage) => self.run(&task, entry, args, luggage.flatten().unwrap_or_default()),
             };
-            record(ran, &mut bytes);
+            let luggage = record(ran, &mut bytes);
+            if !luggage.is_empty() {
+                self.board.note_luggage(&task);
+                let tag = (task.cell, task.turn, item - task.from);
+                if let Err(error) = self.ends.send(tag, &luggage) {
+                    bytes.clear();
+                    record(Ok(Err(Refusal::Output(error.to_string()))), &mut bytes);
+                }
+            }
             self.write(&mut task, item, &bytes);
             if self.serves > 0 {
                 self.serves -= 1;
@@ -104,9 +126,15 @@ impl Worker {
         Some(entry)
     }
 
-    fn run(&mut self, task: &Taken, entry: &Entry<Ran>, args: &[u8]) -> Result<Ran, crate::process::Panic> {
+    fn run(
+        &mut self,
+        task: &Taken,
+        entry: &Entry<Ran>,
+        args: &[u8],
+        luggage: Vec<OwnedFd>,
+    ) -> Result<Ran, Panic> {
         let is_limited = task.limit > 0 && self.arm(task);
-        let ran = caught(|| entry.run(args, Vec::new()));
+        let ran = caught(|| entry.run(args, luggage));
         if is_limited {
             self.disarm(task);
         }
@@ -140,7 +168,9 @@ impl Worker {
         };
         let mut bytes = Vec::new();
         record(Ok(Err(Refusal::Output(message))), &mut bytes);
-        // Short enough to stand in the cell, but for a task of many items.
-        let _ = never(blocking(self.board.write(&mut Park::new(), task, item, &bytes)));
+        if never(blocking(self.board.write(&mut Park::new(), task, item, &bytes))).is_err() {
+            // The results behind it would be taken for others'.
+            std::process::exit(NO_MEMORY);
+        }
     }
 }

@@ -28,7 +28,7 @@ mod worker;
 
 use std::sync::Arc;
 
-pub(crate) use owner::{Collected, NoRoom};
+pub(crate) use owner::NoRoom;
 use words::{Bits, Cell, ORDER};
 pub(crate) use words::{CELLS, MOST_ITEMS, Phase, PoolWords};
 pub(crate) use worker::{Taken, Unwritten};

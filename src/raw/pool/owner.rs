@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::words::{ARGS_AT, Cell, INLINE, ORDER, Phase, Progress, RESULTS_AT};
+use super::words::{ARGS_AT, Cell, INLINE, ORDER, Phase, Progress, RESULT_LUGGAGE, RESULTS_AT, TASK_LUGGAGE};
 use super::{BLOCK, Board, CELLS, Nonsense, Order, cell_at};
 use crate::planted::planted;
 use crate::shm::Alive as _;
@@ -31,6 +31,8 @@ pub(crate) struct Collected {
     pub(crate) results: Vec<u8>,
     /// When the item that ran was to be killed; zero if at no time.
     pub(crate) deadline: u64,
+    /// Descriptors belong to the results.
+    pub(crate) has_luggage: bool,
 }
 
 impl Board {
@@ -57,7 +59,7 @@ impl Board {
         cell.args_length.store(args.len() as u64, Ordering::Relaxed);
         cell.args_first.store(first, Ordering::Relaxed);
         cell.items.store(order.items, Ordering::Relaxed);
-        cell.flags.store(u32::from(order.has_luggage), Ordering::Relaxed);
+        cell.flags.store(if order.has_luggage { TASK_LUGGAGE } else { 0 }, Ordering::Relaxed);
         cell.limit.store(order.limit, Ordering::Relaxed);
         cell.set(Phase::Free, turn);
         Ok(())
@@ -73,6 +75,7 @@ impl Board {
     pub(crate) fn post(&self, index: u32, turn: u32, from: u32) -> Result<(), Nonsense> {
         let cell = self.cell(index)?;
         cell.from.store(from, Ordering::Relaxed);
+        cell.flags.fetch_and(!RESULT_LUGGAGE, Ordering::Relaxed);
         cell.deadline.store(0, Ordering::Relaxed);
         cell.results_first.store(0, Ordering::Relaxed);
         cell.progress.store(Progress { item: from, bytes: 0 }.bits(), Ordering::Relaxed);
@@ -106,11 +109,6 @@ impl Board {
         found
     }
 
-    /// Whether a task has become done that nobody has looked at.
-    pub(crate) fn has_done(&self) -> bool {
-        self.bits().is_ok_and(|bits| bits.words.iter().any(|word| word.load(Ordering::Relaxed) != 0))
-    }
-
     /// What a task is about, if the cell is in this use.
     pub(crate) fn phase(&self, index: u32, turn: u32) -> Option<Phase> {
         let state = self.cell(index).ok()?.state();
@@ -140,6 +138,7 @@ impl Board {
             item: progress.item.min(items),
             results,
             deadline: cell.deadline.load(Ordering::Relaxed),
+            has_luggage: cell.has(RESULT_LUGGAGE),
         })
     }
 
@@ -198,12 +197,6 @@ impl Board {
     pub(crate) fn close(&self) {
         self.words.closed.store(1, Ordering::Release);
         self.tasks().notify_all();
-    }
-
-    /// How many tasks stand in the order; some may have been withdrawn.
-    pub(crate) fn waiting(&self) -> u64 {
-        let head = self.words.head.load(Ordering::Relaxed);
-        self.words.tail.load(Ordering::Relaxed).saturating_sub(head)
     }
 
     pub(crate) fn cells() -> impl Iterator<Item = u32> {

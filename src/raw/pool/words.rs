@@ -1,5 +1,6 @@
 //! What a pool keeps at fixed places, and the state of a task.
 
+use crate::raw::LockWords;
 use crate::raw::queue::words::MemoryWords;
 use crate::shm::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::shm::{Object, shared};
@@ -26,7 +27,9 @@ shared! {
         pub(super) tasks: WaitWords,
         pub(super) results: WaitWords,
         pub(super) memory: WaitWords,
-        reserved_too: [AtomicU64; 6],
+        /// Whoever takes a task to which descriptors belong, from the taking until it has them.
+        pub(super) luggage: LockWords,
+        reserved_too: [AtomicU64; 2],
         /// The first entry of the order that nobody has passed by. Moved on by whoever sees that it is passed.
         pub(super) head: AtomicU64,
         reserved_head: [AtomicU64; 15],
@@ -54,6 +57,7 @@ shared! {
         /// How many items the task consists of, and at which of them to begin.
         pub(super) items: AtomicU32,
         pub(super) from: AtomicU32,
+        /// 1: descriptors belong to the task. 2: to its results; written by the runner.
         pub(super) flags: AtomicU32,
         /// How long an item may take, in nanoseconds; zero: for ever.
         pub(super) limit: AtomicU64,
@@ -158,7 +162,14 @@ impl Progress {
     }
 }
 
+pub(super) const TASK_LUGGAGE: u32 = 1;
+pub(super) const RESULT_LUGGAGE: u32 = 2;
+
 impl Cell {
+    pub(super) fn has(&self, flag: u32) -> bool {
+        self.flags.load(Ordering::Relaxed) & flag != 0
+    }
+
     pub(super) fn state(&self) -> State {
         // Acquire pairs with the Release of every change: who sees a phase sees what was written before it.
         State::of(self.state.load(Ordering::Acquire))
@@ -177,6 +188,10 @@ impl Cell {
     /// The step by which its results count. False: it was withdrawn meanwhile.
     pub(super) fn finish(&self, turn: u32, serial: u32) -> bool {
         self.change(State { phase: Phase::Running(serial), turn }, Phase::Done(serial))
+    }
+
+    pub(super) fn is_queued(&self, turn: u32) -> bool {
+        self.state() == State { phase: Phase::Queued, turn }
     }
 
     /// Nobody will take it any more.

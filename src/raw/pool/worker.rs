@@ -1,10 +1,12 @@
 //! What a worker does with the board.
 
-use super::words::{ARGS_AT, INLINE, Progress, RESULTS_AT};
-use super::{BLOCK, Board, CELLS, Nonsense, cell_at};
+use super::words::{ARGS_AT, INLINE, Progress, RESULT_LUGGAGE, RESULTS_AT, TASK_LUGGAGE};
+use super::{BLOCK, Board, CELLS, Nonsense, WORKERS, cell_at};
 use crate::planted::planted;
+use crate::raw::Party;
+use crate::shm::Region;
 use crate::shm::atomic::Ordering;
-use crate::wait::{Look, Step, Waiter, until};
+use crate::wait::{Bell, Look, Step, Waiter, until};
 
 /// A task that this worker runs.
 #[derive(Debug)]
@@ -17,7 +19,6 @@ pub(crate) struct Taken {
     pub(crate) items: u32,
     pub(crate) from: u32,
     pub(crate) limit: u64,
-    pub(crate) has_luggage: bool,
     serial: u32,
     /// What was written of its results.
     blocks: Vec<u32>,
@@ -39,19 +40,36 @@ impl From<Nonsense> for Unwritten {
     }
 }
 
+/// The lock of those who take tasks with descriptors, given back in a panic too.
+struct Held<'a>(&'a Board);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.words.luggage.release(self.0.party(), false);
+    }
+}
+
 impl Board {
     /// Takes the next task; `None`: there will be none. Dropped before it is done, it has taken nothing.
+    ///
+    /// `fetch` is called for a task to which descriptors belong, with its cell and turn, in the order of such tasks.
     pub(crate) async fn take<W: Waiter>(
         &self,
         waiter: &mut W,
         serial: u32,
+        mut fetch: impl FnMut(u32, u32) + Send,
     ) -> Result<Result<Option<Taken>, Nonsense>, W::GaveUp> {
-        let won = until(waiter, |look| self.attempt_take(look, serial)).await?;
+        let won = until(waiter, |look| self.attempt_take(look, serial, &mut fetch)).await?;
         Ok(won.and_then(|won| won.map(|(cell, turn)| self.open(cell, turn, serial)).transpose()))
     }
 
     #[allow(clippy::type_complexity, reason = "an attempt that may find the end or nonsense")]
-    fn attempt_take(&self, look: Look, serial: u32) -> Step<'_, Result<Option<(u32, u32)>, Nonsense>> {
+    fn attempt_take(
+        &self,
+        look: Look,
+        serial: u32,
+        fetch: &mut impl FnMut(u32, u32),
+    ) -> Step<'_, Result<Option<(u32, u32)>, Nonsense>> {
         loop {
             let head = self.words.head.load(Ordering::Acquire);
             // Acquire pairs with the Release of `post`: the entry is there, and its cell is filled.
@@ -67,7 +85,22 @@ impl Board {
             let entry = entry.load(Ordering::Acquire);
             let (index, turn) = ((entry & 0xFFFF_FFFF) as u32, (entry >> 32) as u32);
             let Ok(cell) = self.cell(index) else { return Step::Done(Err(Nonsense)) };
+            let mut held = None;
+            if cell.has(TASK_LUGGAGE) && cell.is_queued(turn) {
+                if let Step::Wait(spot) = self.words.luggage.attempt(look, self.party()) {
+                    return Step::Wait(spot);
+                }
+                held = Some(Held(self));
+                // A later entry would not do: its descriptors lie behind those of others.
+                if self.words.head.load(Ordering::Acquire) != head {
+                    continue;
+                }
+            }
             let won = cell.take(turn, serial);
+            if won && held.is_some() {
+                fetch(index, turn);
+            }
+            drop(held);
             planted!(
                 "the-head-is-moved-by-the-taker-alone",
                 self.pass(head),
@@ -83,6 +116,11 @@ impl Board {
                 return Step::Done(Ok(Some((index, turn))));
             }
         }
+    }
+
+    fn party(&self) -> Party<'_, Region> {
+        let region = self.region();
+        Party { me: region.me(), alive: region, bell: Bell::new(region, WORKERS) }
     }
 
     /// Moves the head behind an entry that nobody can take any more.
@@ -104,7 +142,6 @@ impl Board {
             items: cell.items.load(Ordering::Relaxed),
             from: cell.from.load(Ordering::Relaxed),
             limit: cell.limit.load(Ordering::Relaxed),
-            has_luggage: cell.flags.load(Ordering::Relaxed) & 1 != 0,
             serial,
             blocks: Vec::new(),
             length: 0,
@@ -185,6 +222,13 @@ impl Board {
     pub(crate) fn note_deadline(&self, task: &Taken, deadline: u64) {
         if let Ok(cell) = self.cell(task.cell) {
             cell.deadline.store(deadline, Ordering::Relaxed);
+        }
+    }
+
+    /// Descriptors belong to the results that are written next.
+    pub(crate) fn note_luggage(&self, task: &Taken) {
+        if let Ok(cell) = self.cell(task.cell) {
+            cell.flags.fetch_or(RESULT_LUGGAGE, Ordering::Relaxed);
         }
     }
 
