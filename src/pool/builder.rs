@@ -10,6 +10,7 @@ use super::desk::Desk;
 use super::error::BuildError;
 use super::handle::{AioPool, Options};
 use super::luggage::Counter;
+use super::progress::Progress;
 use super::shared::Shared;
 use crate::process::{ProcessFn, cpu_count};
 use crate::raw::pool::Board;
@@ -131,6 +132,19 @@ impl PoolBuilder {
     /// one.
     pub fn chunk_size(mut self, items: usize) -> Self {
         self.options.chunk = Some(items.max(1));
+        self
+    }
+
+    /// Shows a bar with rate and time left for each map, where standard error is a terminal. Needs the feature `progress`;
+    /// without it, and without a terminal, nothing is shown.
+    pub fn progress(mut self, has_bar: bool) -> Self {
+        self.options.audience.has_bar = has_bar;
+        self
+    }
+
+    /// Is told how far each map has come, by whoever takes its results. A panic of it affects nothing else.
+    pub fn on_progress(mut self, listener: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+        self.options.audience.listener = Some(Arc::new(listener));
         self
     }
 

@@ -13,6 +13,8 @@ pub(super) type Start = Arc<dyn Fn(ProcessBuilder, Kit) -> Result<AioProcess<()>
 
 /// So many workers may end before they have done anything, one after the other, and each of the crew once more.
 const PATIENCE: u32 = 8;
+/// Who was killed was killed by somebody else, who may stop doing so: of these so many count as one.
+const KILLS: u32 = 16;
 /// After this many the next is started later.
 const UNMARKED: u32 = 2;
 const LONGEST_DELAY: Duration = Duration::from_secs(1);
@@ -60,12 +62,14 @@ pub(super) struct Crew {
     serial: u32,
     /// Workers that ended one after the other before they had done anything.
     failures: u32,
+    /// Those of them that were killed.
+    kills: u32,
     not_before: Option<Deadline>,
 }
 
 impl Crew {
     pub(super) fn new(plan: Plan) -> Self {
-        Self { plan, workers: Vec::new(), serial: 0, failures: 0, not_before: None }
+        Self { plan, workers: Vec::new(), serial: 0, failures: 0, kills: 0, not_before: None }
     }
 
     pub(super) fn size(&self) -> usize {
@@ -115,22 +119,23 @@ impl Crew {
     }
 
     pub(super) fn has_worked(&mut self, serial: u32) {
-        self.failures = 0;
+        (self.failures, self.kills) = (0, 0);
         if let Some(worker) = self.workers.iter_mut().find(|worker| worker.serial == serial) {
             worker.has_worked = true;
         }
     }
 
     /// A worker ended, or could not be started, before it had done anything. True: too many have.
-    pub(super) fn has_failed(&mut self) -> bool {
+    pub(super) fn has_failed(&mut self, was_killed: bool) -> bool {
         self.failures += 1;
+        self.kills += u32::from(was_killed);
         if self.failures > UNMARKED {
             let doublings = (self.failures - UNMARKED).min(10);
             let delay = Duration::from_millis(1 << doublings).min(LONGEST_DELAY);
             self.not_before = Some(Deadline::after(delay));
         }
         let patience = PATIENCE + u32::try_from(self.plan.size).unwrap_or(u32::MAX);
-        planted!("a-storm-never-ends", self.failures > patience, false)
+        planted!("a-storm-never-ends", self.failures - self.kills + self.kills / KILLS > patience, false)
     }
 
     pub(super) fn kill(&self, serial: u32) {

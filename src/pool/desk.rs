@@ -5,29 +5,26 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::crew::{Crew, Ended};
-use super::error::{SubmitError, TaskError, WorkerStatus, luggage, os};
+use super::crew::Crew;
+use super::error::{SubmitError, TaskError, luggage, os};
 use super::luggage::Counter;
 use super::outcome::{Luggage, Outcome, Piece};
 use super::task::{DONE, Task, WAITING};
-use super::worker::Kit;
 use crate::planted::planted;
-use crate::process::{JoinError, SpawnError};
 use crate::raw::pool::{Board, CELLS, NoRoom, Phase};
-use crate::sys::clock;
 use crate::sys::oom;
 use crate::wait::Look;
 
 /// What the owner knows of a cell.
 #[derive(Default)]
-struct Slot {
-    task: Option<Arc<Task>>,
-    turn: u32,
+pub(super) struct Slot {
+    pub(super) task: Option<Arc<Task>>,
+    pub(super) turn: u32,
     /// Where the task was last begun, and how often an item died there.
-    item: u32,
-    deaths: u32,
-    pieces: Vec<Piece>,
-    is_posted: bool,
+    pub(super) item: u32,
+    pub(super) deaths: u32,
+    pub(super) pieces: Vec<Piece>,
+    pub(super) is_posted: bool,
 }
 
 /// What may still be done with a pool.
@@ -41,25 +38,25 @@ pub(super) enum Stage {
 }
 
 pub(super) struct Desk {
-    board: Board,
-    slots: Vec<Slot>,
-    free: Vec<u32>,
+    pub(super) board: Board,
+    pub(super) slots: Vec<Slot>,
+    pub(super) free: Vec<u32>,
     /// Not on the board yet.
-    backlog: VecDeque<Arc<Task>>,
+    pub(super) backlog: VecDeque<Arc<Task>>,
     /// Cells that are to be posted from their `item` on, once there is room.
-    again: Vec<u32>,
-    counter: Counter,
+    pub(super) again: Vec<u32>,
+    pub(super) counter: Counter,
     pub(super) crew: Crew,
     pub(super) stage: Stage,
     /// Accepted, and not done.
     pub(super) unfinished: usize,
     /// Bytes of shared memory in use by arguments.
-    args: u64,
+    pub(super) args: u64,
     /// Counts what others may be waiting for.
     pub(super) events: u64,
     pub(super) callbacks: Vec<Box<dyn FnOnce() + Send>>,
-    deaths_seen: u32,
-    oom_kills: Option<u64>,
+    pub(super) deaths_seen: u32,
+    pub(super) oom_kills: Option<u64>,
 }
 
 impl Desk {
@@ -109,7 +106,8 @@ impl Desk {
             self.take_done(index);
         }
         let deaths = self.board.region().deaths();
-        if look.is_thorough() || deaths != self.deaths_seen {
+        let must_look = look.is_thorough() || deaths != self.deaths_seen;
+        if planted!("dead-workers-are-not-looked-for", must_look, false) {
             self.deaths_seen = deaths;
             self.counter.drain();
             self.bury();
@@ -224,7 +222,7 @@ impl Desk {
     }
 
     /// The task goes on at `item`, whoever takes it.
-    fn go_on(&mut self, index: u32, item: u32) {
+    pub(super) fn go_on(&mut self, index: u32, item: u32) {
         let slot = &mut self.slots[index as usize];
         slot.turn = slot.turn.wrapping_add(1);
         slot.item = item;
@@ -233,12 +231,12 @@ impl Desk {
         self.feed();
     }
 
-    fn phase(&self, index: u32) -> Option<Phase> {
+    pub(super) fn phase(&self, index: u32) -> Option<Phase> {
         let slot = self.slots.get(index as usize)?;
         if slot.is_posted { self.board.phase(index, slot.turn) } else { None }
     }
 
-    fn take_done(&mut self, index: u32) {
+    pub(super) fn take_done(&mut self, index: u32) {
         // A bit may be late: the cell was looked at because its worker had died.
         let Some(Phase::Done(serial)) = self.phase(index) else { return };
         self.crew.has_worked(serial);
@@ -264,7 +262,7 @@ impl Desk {
     }
 
     /// All items of the task are accounted for.
-    fn finish(&mut self, index: u32) {
+    pub(super) fn finish(&mut self, index: u32) {
         let slot = &mut self.slots[index as usize];
         let pieces = std::mem::take(&mut slot.pieces);
         if let Some(task) = self.clear(index) {
@@ -272,7 +270,7 @@ impl Desk {
         }
     }
 
-    fn clear(&mut self, index: u32) -> Option<Arc<Task>> {
+    pub(super) fn clear(&mut self, index: u32) -> Option<Arc<Task>> {
         let slot = &mut self.slots[index as usize];
         slot.is_posted = false;
         slot.pieces.clear();
@@ -290,130 +288,6 @@ impl Desk {
             self.events += 1;
             self.callbacks.append(&mut task.callbacks.lock());
         }
-    }
-
-    /// Looks for workers that have ended, and settles what they leave.
-    fn bury(&mut self) {
-        let ended = self.crew.ended();
-        if ended.is_empty() {
-            return;
-        }
-        self.events += 1;
-        let oom_kills = oom::kills();
-        let out_of_memory = oom_kills > self.oom_kills;
-        self.oom_kills = oom_kills;
-        for ended in &ended {
-            let worked = self.settle(ended, out_of_memory);
-            match &ended.error {
-                None => {}
-                _ if matches!(self.stage, Stage::Over(_)) => {}
-                Some(JoinError::Panicked { message, location, .. }) => {
-                    self.give_up(format!(
-                        "a worker panicked before its first task, at {location}: {message}"
-                    ));
-                }
-                Some(error @ (JoinError::NotInitialised | JoinError::Bootstrap(_))) => {
-                    self.give_up(format!("a worker could not begin: {error}"));
-                }
-                Some(error) if !worked && !ended.has_worked => {
-                    if self.crew.has_failed() {
-                        self.give_up(format!(
-                            "workers end before they have done anything, the last one: {error}"
-                        ));
-                    }
-                }
-                Some(_) => {}
-            }
-        }
-        self.board.region().look_for_deaths();
-        self.board.sweep();
-    }
-
-    /// The tasks of a worker that has ended. True: it ran one.
-    fn settle(&mut self, ended: &Ended, out_of_memory: bool) -> bool {
-        let mut worked = false;
-        for index in Board::cells() {
-            match self.phase(index) {
-                Some(Phase::Done(serial)) if serial == ended.serial => {
-                    worked = true;
-                    self.take_done(index);
-                }
-                Some(Phase::Running(serial)) if serial == ended.serial => {
-                    worked = true;
-                    self.salvage(index, ended, out_of_memory);
-                }
-                Some(Phase::Aborted(serial)) if serial == ended.serial => {
-                    worked = true;
-                    self.clear(index);
-                }
-                _ => {}
-            }
-        }
-        worked
-    }
-
-    /// A task whose worker died: what was done counts, the item that ran has failed or is tried again, the rest goes on.
-    fn salvage(&mut self, index: u32, ended: &Ended, out_of_memory: bool) {
-        let slot = &mut self.slots[index as usize];
-        let Some(task) = slot.task.clone() else { return };
-        let Ok(collected) = self.board.collect(index) else {
-            self.give_up("its shared memory is damaged".to_owned());
-            return;
-        };
-        if collected.item > slot.item {
-            slot.deaths = 0;
-        }
-        let luggage =
-            if collected.has_luggage { self.counter.take(index, slot.turn) } else { Luggage::new() };
-        slot.pieces.push(Piece::Records(collected.results, luggage));
-        let item = collected.item;
-        if item >= task.order.items {
-            self.finish(index);
-            return;
-        }
-        let status = ended.error.as_ref().map_or(WorkerStatus::Unknown, WorkerStatus::of);
-        let was_killed = status.signal() == Some(libc::SIGKILL);
-        let overran = was_killed && collected.deadline != 0 && clock::now() >= collected.deadline;
-        if !overran && slot.deaths < task.retries {
-            slot.deaths += 1;
-            self.go_on(index, item);
-            return;
-        }
-        let out_of_memory = out_of_memory && was_killed;
-        let error = if overran {
-            TaskError::Overran { pid: ended.pid }
-        } else {
-            TaskError::WorkerDied { pid: ended.pid, status, out_of_memory }
-        };
-        slot.deaths = 0;
-        slot.pieces.push(Piece::Failed(error));
-        if item + 1 < task.order.items {
-            self.go_on(index, item + 1);
-        } else {
-            self.finish(index);
-        }
-    }
-
-    /// As many workers as there is work for.
-    fn staff(&mut self) {
-        if matches!(self.stage, Stage::Over(_)) {
-            return;
-        }
-        while self.crew.workers.len() < self.crew.size().min(self.unfinished) && self.crew.may_hire() {
-            if let Err(error) = self.hire() {
-                if self.crew.has_failed() {
-                    self.give_up(format!("no worker can be started: {error}"));
-                }
-                return;
-            }
-        }
-    }
-
-    pub(super) fn hire(&mut self) -> Result<(), SpawnError> {
-        let words = self.board.words();
-        let ends =
-            self.counter.ends().map_err(|source| SpawnError::Os { doing: "making its sockets", source })?;
-        self.crew.hire(|serial, serves| Kit { words: words.clone(), ends, serial, serves })
     }
 
     /// Takes a task back. Running: it is let go, or its worker is killed.
@@ -443,6 +317,15 @@ impl Desk {
         }
         self.conclude(task, Outcome::failed(TaskError::Cancelled));
         true
+    }
+
+    /// Takes back all tasks that no worker has begun.
+    pub(super) fn cancel_all(&mut self) {
+        let mut tasks: Vec<_> = self.backlog.iter().cloned().collect();
+        tasks.extend(self.slots.iter().filter_map(|slot| slot.task.clone()));
+        for task in tasks {
+            self.cancel(&task, false);
+        }
     }
 
     /// Nothing will be done any more: workers are killed, and tasks fail with this.

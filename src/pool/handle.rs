@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use super::builder::PoolBuilder;
 use super::error::{BuildError, SubmitError, TaskError};
 use super::function::{Function, Items};
+use super::progress::{Audience, Progress};
 use super::shared::Shared;
 use super::task::{AioTask, Task};
 use crate::process::ProcessFn;
@@ -70,6 +71,7 @@ pub(super) struct Options {
     pub(super) retries: u32,
     pub(super) buffer: Option<usize>,
     pub(super) chunk: Option<usize>,
+    pub(super) audience: Audience,
 }
 
 impl Options {
@@ -136,6 +138,14 @@ impl AioPool {
     pub fn with_buffer(&self, items: usize) -> Self {
         let mut other = self.clone();
         other.options.buffer = Some(items.max(1));
+        other
+    }
+
+    /// The same pool, with another [`on_progress`](PoolBuilder::on_progress) for maps by way of this handle.
+    #[must_use]
+    pub fn with_progress(&self, listener: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+        let mut other = self.clone();
+        other.options.audience.listener = Some(Arc::new(listener));
         other
     }
 
@@ -223,6 +233,10 @@ impl AioPool {
     pub fn worker_pids(&self) -> Vec<u32> {
         self.shared.drive();
         self.shared.with(|desk| desk.crew.pids())
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.shared.with(|desk| desk.stage == super::desk::Stage::Open)
     }
 
     /// How many workers there may be.

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use super::error::TaskError;
 use super::feed::Fed;
 use super::handle::AioPool;
+use super::progress::Report;
 use super::task::Task;
 use crate::wait::{Deadline, Park, ParkUntil, TimedOut, Waiter, blocking, never};
 #[cfg(feature = "tokio")]
@@ -32,6 +33,7 @@ pub struct Imap<'a, T> {
     /// Items that are under way.
     items: usize,
     ready: VecDeque<Result<T, TaskError>>,
+    report: Report,
     #[cfg(feature = "tokio")]
     waiting: Option<std::pin::Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
@@ -51,7 +53,8 @@ impl Flight {
 }
 
 impl<'a, T: DeserializeOwned> Imap<'a, T> {
-    pub(super) fn new(pool: AioPool, is_ordered: bool, source: Source<'a>) -> Self {
+    pub(super) fn new(pool: AioPool, is_ordered: bool, total: Option<usize>, source: Source<'a>) -> Self {
+        let report = Report::new(&pool.options.audience, total);
         let mut new = Self {
             pool,
             source: Some(source),
@@ -59,6 +62,7 @@ impl<'a, T: DeserializeOwned> Imap<'a, T> {
             flight: VecDeque::new(),
             items: 0,
             ready: VecDeque::new(),
+            report,
             #[cfg(feature = "tokio")]
             waiting: None,
         };
@@ -108,11 +112,15 @@ impl<'a, T: DeserializeOwned> Imap<'a, T> {
     fn unload(&mut self, place: usize) {
         match self.flight.remove(place) {
             None => {}
-            Some(Flight::Failed(error)) => self.ready.push_back(Err(error)),
+            Some(Flight::Failed(error)) => {
+                self.ready.push_back(Err(error));
+                self.report.add(1);
+            }
             Some(Flight::Task(task)) => {
                 self.items -= task.order.items as usize;
                 if let Some(outcome) = task.outcome.get() {
                     self.ready.extend(outcome.items(task.order.items));
+                    self.report.add(task.order.items as usize);
                 }
             }
         }
@@ -140,7 +148,7 @@ impl<'a, T: DeserializeOwned> Imap<'a, T> {
             return Ok(at_hand);
         }
         let (flight, is_ordered) = (&self.flight, self.is_ordered);
-        let place = self.pool.shared.until(waiter, |_| Self::landed(flight, is_ordered)).await?;
+        let place = self.pool.shared.until(waiter, || Self::landed(flight, is_ordered)).await?;
         self.unload(place);
         Ok(self.ready.pop_front())
     }
@@ -214,7 +222,7 @@ impl<T: DeserializeOwned + Unpin> futures_core::Stream for Imap<'_, T> {
                 .collect();
             Box::pin(async move {
                 let is_done = || tasks.iter().any(|task| task.is_done()).then_some(());
-                never(suspended(shared.until(&mut Suspend::new(), |_| is_done())).await);
+                never(suspended(shared.until(&mut Suspend::new(), is_done)).await);
             })
         });
         match waiting.as_mut().poll(cx) {

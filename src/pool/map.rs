@@ -11,6 +11,10 @@ use crate::wait::{Park, blocking, never};
 #[cfg(feature = "tokio")]
 use crate::wait::{Suspend, suspended};
 
+fn exact((low, high): (usize, Option<usize>)) -> Option<usize> {
+    high.filter(|&high| high == low)
+}
+
 impl AioPool {
     fn source<'a, F, A, I>(&self, f: F, inputs: I, chunk: Chunk) -> Source<'a>
     where
@@ -35,7 +39,8 @@ impl AioPool {
         T: Serialize + DeserializeOwned,
     {
         let chunk = Chunk::share(inputs.size_hint(), self.size);
-        Imap::new(self.clone(), true, self.source(f, inputs, chunk))
+        let total = exact(inputs.size_hint());
+        Imap::new(self.clone(), true, total, self.source(f, inputs, chunk))
     }
 
     /// Calls `f(item)` in the workers for each item, and gives the values in the order of the items. Python: `Pool.map`.
@@ -142,7 +147,8 @@ impl AioPool {
         I: IntoIterator<Item = A, IntoIter: Send + 'a>,
     {
         let inputs = items.into_iter().map(|item| (item,));
-        Imap::new(self.clone(), true, self.source(f, inputs, Chunk::Of(1)))
+        let total = exact(inputs.size_hint());
+        Imap::new(self.clone(), true, total, self.source(f, inputs, Chunk::Of(1)))
     }
 
     /// As [`imap`](Self::imap), in the order in which they are done. Python: `Pool.imap_unordered`.
@@ -154,7 +160,8 @@ impl AioPool {
         I: IntoIterator<Item = A, IntoIter: Send + 'a>,
     {
         let inputs = items.into_iter().map(|item| (item,));
-        Imap::new(self.clone(), false, self.source(f, inputs, Chunk::Of(1)))
+        let total = exact(inputs.size_hint());
+        Imap::new(self.clone(), false, total, self.source(f, inputs, Chunk::Of(1)))
     }
 
     /// [`imap`](Self::imap), under the name of its use in async code: a `Stream`, whose

@@ -64,6 +64,13 @@ impl Outcome {
         Self { pieces: vec![Piece::Rest(error)] }
     }
 
+    pub(super) fn has_failed(&self) -> bool {
+        self.pieces.iter().any(|piece| match piece {
+            Piece::Records(bytes, _) => !matches!(bytes.first(), None | Some(&VALUE | &VALUE_WITH_LUGGAGE)),
+            Piece::Failed(_) | Piece::Rest(_) => true,
+        })
+    }
+
     /// The results of `count` items, decoded.
     pub(super) fn items<T: DeserializeOwned>(&self, count: u32) -> Vec<Result<T, TaskError>> {
         let count = count as usize;

@@ -46,18 +46,15 @@ impl Shared {
         self.with(|desk| desk.accept(task))
     }
 
-    /// Waits until `look` finds what it looks for, and keeps the pool going meanwhile.
+    /// Waits until `found` finds what it looks for, and keeps the pool going meanwhile. It looks without the lock of the desk.
     pub(super) async fn until<W: Waiter, T>(
         &self,
         waiter: &mut W,
-        mut found: impl FnMut(&Desk) -> Option<T> + Send,
+        mut found: impl FnMut() -> Option<T> + Send,
     ) -> Result<T, W::GaveUp> {
         wait::until(waiter, |look| {
-            let out = self.with(|desk| {
-                desk.drive(look);
-                found(desk)
-            });
-            out.map_or_else(|| Step::Wait(self.board.results()), Step::Done)
+            self.with(|desk| desk.drive(look));
+            found().map_or_else(|| Step::Wait(self.board.results()), Step::Done)
         })
         .await
     }
@@ -68,7 +65,7 @@ impl Shared {
         if is_done().is_some() {
             return Ok(());
         }
-        self.until(waiter, |_| is_done()).await
+        self.until(waiter, is_done).await
     }
 
     /// Looks once, without waiting.
@@ -78,7 +75,8 @@ impl Shared {
 
     /// Waits until all tasks are done and all workers have gone.
     pub(super) async fn gone<W: Waiter>(&self, waiter: &mut W) -> Result<(), W::GaveUp> {
-        self.until(waiter, |desk| (desk.unfinished == 0 && desk.crew.workers.is_empty()).then_some(())).await
+        let is_gone = |desk: &mut Desk| desk.unfinished == 0 && desk.crew.workers.is_empty();
+        self.until(waiter, || self.with(is_gone).then_some(())).await
     }
 
     pub(super) fn close(&self) {

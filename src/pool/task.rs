@@ -1,7 +1,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use super::function::{Function, Items};
 use super::handle::Options;
 use super::outcome::Outcome;
 use super::shared::Shared;
+use crate::process::caught;
 use crate::raw::pool::Order;
 use crate::wait::{Deadline, Park, ParkUntil, blocking, never};
 #[cfg(feature = "tokio")]
@@ -25,6 +26,7 @@ pub(super) const DONE: u32 = u32::MAX - 1;
 
 /// A task, from its submission on.
 pub(super) struct Task {
+    pub(super) id: u64,
     pub(super) order: Order,
     pub(super) retries: u32,
     /// Until it is on the board.
@@ -47,7 +49,9 @@ impl Task {
             limit: options.limit(),
             has_luggage: !items.luggage.is_empty(),
         };
+        static TASKS: AtomicU64 = AtomicU64::new(0);
         Arc::new(Self {
+            id: TASKS.fetch_add(1, Ordering::Relaxed),
             order,
             retries: options.retries,
             args_length: items.bytes.len(),
@@ -61,6 +65,11 @@ impl Task {
 
     pub(super) fn is_done(&self) -> bool {
         self.outcome.get().is_some()
+    }
+
+    /// Done, and without a value.
+    pub(super) fn has_failed(&self) -> bool {
+        self.outcome.get().is_some_and(Outcome::has_failed)
     }
 }
 
@@ -92,6 +101,12 @@ impl<T> AioTask<T> {
         Self { shared, task, value: PhantomData }
     }
 
+    /// A number that no other task of this process has: what a map from tasks to their inputs needs for a key.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.task.id
+    }
+
     /// Whether it is done: with a value, with an error, or cancelled.
     ///
     /// This looks, and does nothing for the pool: what drives it is any call that waits.
@@ -115,6 +130,24 @@ impl<T> AioTask<T> {
     /// The worker is replaced, and no other task is touched by it. Never waits.
     pub fn abort(&self) -> bool {
         self.shared.with(|desk| desk.cancel(&self.task, true))
+    }
+}
+
+impl<T: DeserializeOwned + 'static> AioTask<T> {
+    /// Calls `callback` with the result once it is there; at once if it is already. Python: `Future.add_done_callback`.
+    ///
+    /// It is called by whoever is inside a call of the pool then, and should not take long. A panic of it affects nothing
+    /// else.
+    pub fn on_done(&self, callback: impl FnOnce(Result<T, TaskError>) + Send + 'static) {
+        let mut callbacks = self.task.callbacks.lock();
+        let task = self.clone();
+        let call = move || callback(task.value());
+        if !self.task.is_done() {
+            callbacks.push(Box::new(call));
+            return;
+        }
+        drop(callbacks);
+        let _ = caught(call);
     }
 }
 

@@ -1,6 +1,10 @@
 //! One body for both faces of a pool.
 
-use aioprocessing::{AioPool, AioTask, Imap, ProcessFn, TaskError};
+#[cfg(feature = "tokio")]
+use aioprocessing::coro_wait_tasks;
+use aioprocessing::{
+    AioPool, AioTask, Imap, ProcessFn, ProcessPoolExecutor, TaskError, When, as_completed, wait_tasks,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -116,6 +120,37 @@ impl Way {
                 }
                 all
             }),
+        }
+    }
+
+    pub(crate) fn wait_tasks<T>(self, tasks: &[AioTask<T>], when: When) {
+        match self {
+            Self::Blocking => wait_tasks(tasks, when),
+            #[cfg(feature = "tokio")]
+            _ => self.drive(coro_wait_tasks(tasks, when)),
+        }
+    }
+
+    pub(crate) fn as_completed<T>(self, tasks: impl IntoIterator<Item = AioTask<T>>) -> Vec<AioTask<T>> {
+        match self {
+            Self::Blocking => as_completed(tasks).collect(),
+            #[cfg(feature = "tokio")]
+            _ => self.drive(async {
+                let mut tasks = as_completed(tasks);
+                let mut all = Vec::new();
+                while let Some(task) = tasks.coro_next().await {
+                    all.push(task);
+                }
+                all
+            }),
+        }
+    }
+
+    pub(crate) fn shutdown(self, executor: &ProcessPoolExecutor) -> Result<(), TaskError> {
+        match self {
+            Self::Blocking => executor.shutdown(true, false),
+            #[cfg(feature = "tokio")]
+            _ => self.drive(executor.coro_shutdown(true, false)),
         }
     }
 
