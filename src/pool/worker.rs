@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::function::{Items, Ran, Refusal};
 use super::luggage::Ends;
 use super::outcome::record;
+use crate::planted::planted;
 use crate::process::{Panic, ProcessFn, caught};
 use crate::raw::pool::{Board, PoolWords, Taken, Unwritten};
 use crate::shm::Ref;
@@ -148,7 +149,7 @@ impl Worker {
         let Some(timer) = &self.timer else { return false };
         // Before the timer is set: the owner is to know what the kill was for.
         self.board.note_deadline(task, clock::now().saturating_add(task.limit));
-        timer.set(task.limit).is_ok()
+        planted!("a-limit-is-not-armed", timer.set(task.limit), Ok::<_, std::io::Error>(())).is_ok()
     }
 
     fn disarm(&self, task: &Taken) {

@@ -4,7 +4,6 @@ use std::io;
 
 use super::words::{ARGS_AT, Cell, INLINE, ORDER, Phase, Progress, RESULT_LUGGAGE, RESULTS_AT, TASK_LUGGAGE};
 use super::{BLOCK, Board, CELLS, Nonsense, Order, cell_at};
-use crate::planted::planted;
 use crate::shm::Alive as _;
 use crate::shm::atomic::Ordering;
 
@@ -174,11 +173,7 @@ impl Board {
             |&block: &u32| self.blocks.owner(block).is_some_and(|owner| !self.region().is_alive(owner));
         let orphans: Vec<u32> = (0..known).filter(is_orphan).collect();
         if !orphans.is_empty() {
-            planted!(
-                "the-memory-of-the-dead-is-kept",
-                self.blocks.free_cold(&self.words.extents, &orphans),
-                ()
-            );
+            self.blocks.free_cold(&self.words.extents, &orphans);
             self.memory().notify_all();
         }
     }

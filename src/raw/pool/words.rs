@@ -1,5 +1,6 @@
 //! What a pool keeps at fixed places, and the state of a task.
 
+use crate::planted::planted;
 use crate::raw::LockWords;
 use crate::raw::queue::words::MemoryWords;
 use crate::shm::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -182,7 +183,8 @@ impl Cell {
 
     /// The step by which a task gets its one runner.
     pub(super) fn take(&self, turn: u32, serial: u32) -> bool {
-        self.change(State { phase: Phase::Queued, turn }, Phase::Running(serial))
+        let name = planted!("a-taker-leaves-no-name", serial, 0);
+        self.change(State { phase: Phase::Queued, turn }, Phase::Running(name))
     }
 
     /// The step by which its results count. False: it was withdrawn meanwhile.
