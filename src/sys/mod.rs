@@ -8,6 +8,7 @@ pub(crate) mod epoll;
 pub(crate) mod eventfd;
 pub(crate) mod forked;
 pub(crate) mod futex;
+pub(crate) mod gather;
 pub(crate) mod identity;
 pub(crate) mod image;
 pub(crate) mod inherit;
