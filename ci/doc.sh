@@ -1,4 +1,4 @@
 #!/usr/bin/env bash
 # Documentation, warnings denied.
 set -euo pipefail
-RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items
+RUSTDOCFLAGS="-D warnings" cargo doc --no-deps

@@ -4,6 +4,8 @@
 //!   [`test_support!`] stands once in each test program.
 //! * [`AioLock`], [`AioEvent`] and [`AioQueue`] are shared between processes, threads and tasks. A handle reaches another
 //!   process as an argument of [`AioProcess::spawn`] or inside of an item.
+//! * [`AioPipe`] connects two ends that send messages with anything in them, sockets by [`Passed`] included, and
+//!   [`wait_any`] waits for ends, processes, events and queues together.
 //! * An operation that waits comes in four forms: `try_get`, `get`, `get_timeout`, and the async `coro_get`, which needs
 //!   tokio, uses no helper thread, and has had no effect if it is dropped before it is done.
 //! * A process that dies, even by `kill -9` at any instruction, harms nobody else.
@@ -64,6 +66,12 @@ pub use process::*;
 pub use queue::*;
 #[cfg(not(aioprocessing_loom))]
 pub use sync::*;
+#[cfg(all(feature = "tokio", not(aioprocessing_loom)))]
+pub use wait::coro_wait_any;
+#[cfg(not(aioprocessing_loom))]
+pub use wait::{WaitAnyError, Waitable, wait_any};
+#[cfg(all(feature = "bincode", not(aioprocessing_loom)))]
+pub use wire::Bincode;
 #[cfg(not(aioprocessing_loom))]
 pub use wire::{Codec, DecodeError, EncodeError, Postcard};
 

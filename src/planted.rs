@@ -2,7 +2,7 @@
 //!
 //! A test of a crash or a race is worth what it catches. `planted!(NAME, shipped, bug)` is `shipped` in every build but
 //! those with `--cfg aioprocessing_planted`; there the process whose `AIOPROCESSING_PLANT` is `NAME`, or a list with
-//! commas in which it stands, runs `bug` instead, and the control test of that name must fail.
+//! commas in which it stands, runs `bug` instead, and a control must fail. `planted!(NAME, { bug })` is nothing, or the bug.
 
 /// The shipped expression, or in a process that asks for it the bug.
 #[cfg(not(aioprocessing_planted))]
@@ -10,12 +10,16 @@ macro_rules! planted {
     ($name:literal, $shipped:expr, $bug:expr) => {
         $shipped
     };
+    ($name:literal, $bug:block) => {};
 }
 
 #[cfg(aioprocessing_planted)]
 macro_rules! planted {
     ($name:literal, $shipped:expr, $bug:expr) => {
         if $crate::planted::is($name) { $bug } else { $shipped }
+    };
+    ($name:literal, $bug:block) => {
+        if $crate::planted::is($name) $bug
     };
 }
 

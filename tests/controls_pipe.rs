@@ -3,6 +3,7 @@
 
 mod pipe;
 mod pipe_handles;
+mod wait_any;
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -41,6 +42,7 @@ fn controls_of_pipes() {
         ("pipe-sends-in-two-parts", "pipe::case_109_messages_of_many_writers_stay_whole"),
         ("pipe-empty-is-the-end", "pipe::case_105_empty_messages_are_counted"),
         ("pipe-forgets-what-came-before-a-reset", "pipe::case_106_closed_by_the_peer"),
+        ("wait-any-forgets-what-woke-it", "wait_any::case_111_set_and_cleared"),
     ] {
         assert!(!fails("", test), "{test} fails without a bug");
         assert!(fails(plant, test), "{test} did not notice {plant}");

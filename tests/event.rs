@@ -228,3 +228,11 @@ fn a_cancelled_wait_leaves_nothing() {
     });
     assert!(format!("{event:?}").contains("waiters: 0"), "{event:?}");
 }
+
+#[test]
+fn a_wait_that_does_not_wait_says_whether_it_is_set() {
+    let event = AioEvent::new().unwrap();
+    assert!(event.try_wait().unwrap_err().is_not_set());
+    event.set();
+    event.try_wait().unwrap();
+}

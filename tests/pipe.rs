@@ -1,4 +1,6 @@
 //! Pipes: cases 101 to 110 and 113, in both faces, between threads and between processes.
+// Both faces in one body.
+#![cfg(feature = "tokio")]
 
 use std::collections::HashMap;
 use std::future::Future;

@@ -1,4 +1,6 @@
 //! Case 112: ends of pipes, sockets and files inside of messages.
+// Both faces in one body.
+#![cfg(feature = "tokio")]
 
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::net::{TcpListener, TcpStream};

@@ -1,6 +1,8 @@
 //! A round trip over a pipe beside one over the bare socket. Run by hand: it asserts no times.
 //!
 //! `cargo test --release --test pipe_speed -- --ignored --nocapture`
+// Both faces in one body.
+#![cfg(feature = "tokio")]
 
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
@@ -11,7 +13,7 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 
 aioprocessing::test_support!();
 
-const ROUNDS: u32 = 50_000;
+const ROUNDS: u32 = 5_000;
 const REPEATS: usize = 7;
 
 fn pin(cpu: usize) {

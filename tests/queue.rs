@@ -327,18 +327,3 @@ fn case_37_p5_a_producer_ends_although_nobody_has_got_its_items() {
     assert_eq!(queue.get().unwrap(), vec![7; 1 << 20]);
     assert_eq!((0..100_000).map(|_| queue.get().unwrap().len()).sum::<usize>(), 100_000);
 }
-
-#[cfg(aioprocessing_planted)]
-mod controls {
-    use super::kit::controls::catches;
-
-    #[test]
-    fn publish_before_payload() {
-        catches("publish-before-payload", "case_31_32_in_order_for_each_producer_and_each_item_once");
-    }
-
-    #[test]
-    fn close_beside_the_tail() {
-        catches("close-beside-the-tail", "case_35_a_put_that_races_with_the_close_is_got_or_fails");
-    }
-}

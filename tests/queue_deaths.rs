@@ -4,7 +4,7 @@ mod kit;
 
 use std::time::Duration;
 
-use aioprocessing::{AioProcess, AioQueue};
+use aioprocessing::{AioEvent, AioProcess, AioQueue};
 use kit::sides::{Side, Started, each, start};
 use kit::{Watchdog, kill};
 
@@ -183,18 +183,31 @@ fn chaos_of_putters_and_getters_loses_nothing_that_it_should_not() {
     assert!(queue.is_empty());
 }
 
-#[cfg(aioprocessing_planted)]
-mod controls {
-    use super::kit::controls::catches;
+fn put_one(queue: AioQueue<Vec<u8>>, about_to: AioEvent) {
+    about_to.set();
+    queue.put(vec![1; 1 << 20]).unwrap();
+}
 
-    #[test]
-    fn publish_before_payload() {
-        let test = "case_44_45_p2b_a_putter_killed_at_any_moment_leaves_whole_items_and_room";
-        catches("publish-before-payload", test);
-    }
-
-    #[test]
-    fn no_sweep() {
-        catches("no-sweep", "the_memory_of_the_dead_is_found_again");
+#[test]
+fn putters_killed_while_they_wait_with_a_long_item_leave_no_memory_taken() {
+    let watchdog = Watchdog::new("waiting_putters");
+    let queue = AioQueue::builder().max_items(1).memory_limit(4 << 20).build::<Vec<u8>>().unwrap();
+    for round in 0..6 {
+        queue.put(vec![0]).unwrap();
+        for victim in 0..3 {
+            watchdog.step(format!("round {round}, victim {victim}"));
+            let waits = queue.stats().put_waits;
+            let about_to = AioEvent::new().unwrap();
+            let victim = AioProcess::spawn(put_one, (queue.clone(), about_to.clone())).unwrap();
+            about_to.wait().unwrap();
+            // For room: by then it has its memory.
+            kit::until("it waits", || queue.stats().put_waits > waits);
+            kill(victim.pid());
+            victim.join().unwrap_err();
+        }
+        queue.get().unwrap();
+        // Only if all of it is free.
+        queue.put_timeout(vec![2; 4 << 20], kit::LONG).unwrap();
+        assert_eq!(queue.get().unwrap().len(), 4 << 20);
     }
 }

@@ -198,13 +198,3 @@ fn a_consumer_that_keeps_up_uses_little_memory() {
         assert!(most < 1024, "{size} bytes: {most} KiB");
     }
 }
-
-#[cfg(aioprocessing_planted)]
-mod controls {
-    use super::kit::controls::catches;
-
-    #[test]
-    fn a_left_block_is_not_freed() {
-        catches("a-left-block-is-not-freed", "a_consumer_that_keeps_up_uses_little_memory");
-    }
-}

@@ -124,7 +124,7 @@ fn a_stream_and_a_sink() {
 fn the_counts_are_right() {
     let queue = AioQueue::bounded(3).unwrap();
     queue.put_many(0..3_u64).unwrap();
-    assert!(!queue.put_timeout(9, std::time::Duration::from_millis(5)).is_ok());
+    assert!(queue.put_timeout(9, std::time::Duration::from_millis(5)).is_err());
     queue.get_many(3).unwrap();
     assert!(queue.get_timeout(std::time::Duration::from_millis(5)).unwrap_err().is_timeout());
     let stats = queue.stats();

@@ -259,14 +259,3 @@ fn one_handle_in_two_runtimes_at_once() {
     asks.close();
     other.join().unwrap();
 }
-
-#[cfg(aioprocessing_planted)]
-mod controls {
-    use super::kit::controls::catches;
-
-    #[test]
-    fn a_cancelled_put_keeps_its_blocks() {
-        let test = "case_50_a_cancelled_put_of_a_long_item_gives_its_memory_back";
-        catches("a-cancelled-put-keeps-its-blocks", test);
-    }
-}

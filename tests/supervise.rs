@@ -62,7 +62,8 @@ fn what_ends_too_often_ends_the_supervisor() {
         let supervisor = supervisor.intensity(4, Duration::from_secs(60));
         let error = run(&supervisor, is_async).unwrap_err();
         assert!(matches!(error, SuperviseError::TooManyRestarts { restarts: 4, .. }), "{error}");
-        assert_eq!(begun.len(), 6);
+        // The last one may have been killed before it could say so.
+        assert!((5..=6).contains(&begun.len()));
     });
 }
 

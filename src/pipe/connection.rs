@@ -13,7 +13,7 @@ use super::error::{
 use super::packet::{Incoming, Outgoing};
 use super::receiving::receiving;
 use super::sending::sending;
-use crate::wait::{Deadline, Park, ParkUntil, blocking, never};
+use crate::wait::{AnyWaiter, Deadline, Park, ParkUntil, Readiness, Waitable, blocking, never};
 #[cfg(feature = "tokio")]
 use crate::wait::{Suspend, suspended};
 use crate::wire::{Codec, Postcard, refuse_to_unpack, unpack};
@@ -164,9 +164,25 @@ macro_rules! end {
     };
 }
 
+macro_rules! readable {
+    ($name:ident < $($type:ident),* >) => {
+        impl<$($type,)* C> Waitable for $name<$($type,)* C> {
+            fn until_ready<'a>(&'a self, mut waiter: AnyWaiter<'a>) -> Readiness<'a> {
+                Box::pin(async move {
+                    // An end that was sent away says so to whoever uses it.
+                    let _ = never(self.end.readable(&mut waiter).await);
+                    Ok(())
+                })
+            }
+        }
+    };
+}
+
 end!(AioConnection<S, R>);
 end!(AioReceiver<T>);
 end!(AioSender<T>);
+readable!(AioConnection<S, R>);
+readable!(AioReceiver<T>);
 sending!(impl<S, R> AioConnection<S, R> sends S);
 sending!(impl<T> AioSender<T> sends T);
 receiving!(impl<S, R> AioConnection<S, R> receives R);

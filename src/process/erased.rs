@@ -9,7 +9,9 @@ use super::family::me;
 use super::message::Relative;
 use super::registry::Child;
 use crate::sys::{Source, pidfd};
-use crate::wait::{Deadline, Park, ParkUntil, Ready, Waiter, blocking, never};
+use crate::wait::{
+    AnyWaiter, Deadline, Park, ParkUntil, Readiness, Ready, Waitable, Waiter, blocking, never,
+};
 #[cfg(feature = "tokio")]
 use crate::wait::{Suspend, suspended};
 
@@ -202,6 +204,16 @@ impl Process {
             Kind::Stranger(stranger) => stranger.ended(waiter).await?,
         }
         Ok(Some(()))
+    }
+}
+
+/// Ready when it has ended. This very process is ready, too: nobody can wait for itself.
+impl Waitable for Process {
+    fn until_ready<'a>(&'a self, mut waiter: AnyWaiter<'a>) -> Readiness<'a> {
+        Box::pin(async move {
+            never(self.ended(&mut waiter).await);
+            Ok(())
+        })
     }
 }
 

@@ -16,7 +16,7 @@ use super::function::AsyncProcessFn;
 use super::function::ProcessFn;
 use super::launch::Launched;
 use super::registry::Child;
-use crate::wait::{Deadline, Park, ParkUntil, blocking, never};
+use crate::wait::{AnyWaiter, Deadline, Park, ParkUntil, Readiness, Waitable, blocking, never};
 #[cfg(feature = "tokio")]
 use crate::wait::{Suspend, suspended};
 
@@ -263,6 +263,16 @@ impl<T: DeserializeOwned> AioProcess<T> {
         drop(self.take_stdin());
         let ending = never(suspended(self.child().ended(&mut Suspend::new())).await);
         self.child().result(ending)
+    }
+}
+
+/// Ready when it has ended.
+impl<T> Waitable for AioProcess<T> {
+    fn until_ready<'a>(&'a self, mut waiter: AnyWaiter<'a>) -> Readiness<'a> {
+        Box::pin(async move {
+            never(self.child().ended(&mut waiter).await);
+            Ok(())
+        })
     }
 }
 

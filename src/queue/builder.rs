@@ -1,7 +1,7 @@
 use std::marker::PhantomData;
 
-use super::AioQueue;
-use crate::raw::queue::Queue;
+use super::{AioJoinableQueue, AioLeaseQueue, AioQueue};
+use crate::raw::queue::{Options, Queue, Settings};
 use crate::sync::CreateError;
 use crate::wire::{Codec, Postcard};
 
@@ -21,7 +21,16 @@ use crate::wire::{Codec, Postcard};
 pub struct QueueBuilder<C = Postcard> {
     max_items: Option<usize>,
     memory_limit: u64,
+    options: Options,
     codec: PhantomData<fn() -> C>,
+}
+
+/// Settings of a queue to be that lends its items; made by [`QueueBuilder::lease`].
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct LeaseBuilder<C = Postcard> {
+    settings: QueueBuilder<C>,
+    max_attempts: u16,
 }
 
 const DEFAULT_LIMIT: u64 = 1 << 30;
@@ -30,7 +39,8 @@ const MOST_ITEMS: u64 = 1 << 33;
 
 impl QueueBuilder {
     pub(super) fn new() -> Self {
-        Self { max_items: None, memory_limit: DEFAULT_LIMIT, codec: PhantomData }
+        let options = Options::default();
+        Self { max_items: None, memory_limit: DEFAULT_LIMIT, options, codec: PhantomData }
     }
 }
 
@@ -51,16 +61,50 @@ impl<C: Codec> QueueBuilder<C> {
 
     /// How items become bytes: [`Postcard`] unless this is called.
     pub fn codec<D: Codec>(self) -> QueueBuilder<D> {
-        QueueBuilder { max_items: self.max_items, memory_limit: self.memory_limit, codec: PhantomData }
+        let Self { max_items, memory_limit, options, .. } = self;
+        QueueBuilder { max_items, memory_limit, options, codec: PhantomData }
+    }
+
+    /// Whether the queue closes by itself once processes have put into it and none of them is left: each has dropped its last
+    /// handle, ended, or was killed. A process counts from its first put on.
+    pub fn close_with_last_sender(mut self, closes: bool) -> Self {
+        self.options = self.options.with(Options::CLOSES_WITH_SENDERS, closes);
+        self
+    }
+
+    /// Whether the queue closes by itself once processes have got from it, or tried to, and none of them is left.
+    pub fn close_with_last_receiver(mut self, closes: bool) -> Self {
+        self.options = self.options.with(Options::CLOSES_WITH_RECEIVERS, closes);
+        self
+    }
+
+    /// Items are lent and not given: `get` gives a [`Lease`](crate::Lease). One that is dropped without `ack`, or whose
+    /// process died, goes to another getter, up to `max_attempts` times in all. Zero is taken as one.
+    pub fn lease(self, max_attempts: u16) -> LeaseBuilder<C> {
+        LeaseBuilder { settings: self, max_attempts: max_attempts.clamp(1, u16::MAX - 1) }
     }
 
     /// Makes the queue.
     ///
     /// # Errors
     ///
-    /// [`CreateError`] if the system has no memory or no descriptors left (a queue takes three descriptors in each
+    /// [`CreateError`] if the system has no memory or no descriptors left (a queue takes five descriptors in each
     /// process), or if `max_items` is 0, or a limit is beyond what a queue can have (14 GiB, 2^33 items).
     pub fn build<T>(self) -> Result<AioQueue<T, C>, CreateError> {
+        Ok(AioQueue::over(self.make(0)?))
+    }
+
+    /// Makes a queue that can be joined.
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](Self::build).
+    pub fn build_joinable<T>(mut self) -> Result<AioJoinableQueue<T, C>, CreateError> {
+        self.options = self.options.with(Options::JOINABLE, true);
+        Ok(AioJoinableQueue::over(AioQueue::over(self.make(0)?)))
+    }
+
+    fn make(self, max_attempts: u16) -> Result<Queue, CreateError> {
         let max_items = match self.max_items {
             None => 0,
             Some(0) => return Err(CreateError::Invalid("a queue of no items: `max_items` is 1 at least")),
@@ -72,6 +116,61 @@ impl<C: Codec> QueueBuilder<C> {
         if self.memory_limit > Queue::HIGHEST_LIMIT {
             return Err(CreateError::Invalid("a queue has 14 GiB of memory at most"));
         }
-        Ok(AioQueue::over(Queue::create(max_items, self.memory_limit)?))
+        let settings = Settings { max_items, limit: self.memory_limit, options: self.options, max_attempts };
+        Ok(Queue::create(&settings)?)
+    }
+}
+
+impl<C: Codec> LeaseBuilder<C> {
+    /// As [`QueueBuilder::max_items`]; items that are lent count until they are done with.
+    pub fn max_items(mut self, items: usize) -> Self {
+        self.settings = self.settings.max_items(items);
+        self
+    }
+
+    /// As [`QueueBuilder::memory_limit`]; items that are lent count until they are done with.
+    pub fn memory_limit(mut self, bytes: u64) -> Self {
+        self.settings = self.settings.memory_limit(bytes);
+        self
+    }
+
+    /// As [`QueueBuilder::codec`].
+    pub fn codec<D: Codec>(self) -> LeaseBuilder<D> {
+        LeaseBuilder { settings: self.settings.codec(), max_attempts: self.max_attempts }
+    }
+
+    /// As [`QueueBuilder::close_with_last_sender`].
+    pub fn close_with_last_sender(mut self, closes: bool) -> Self {
+        self.settings = self.settings.close_with_last_sender(closes);
+        self
+    }
+
+    /// As [`QueueBuilder::close_with_last_receiver`].
+    pub fn close_with_last_receiver(mut self, closes: bool) -> Self {
+        self.settings = self.settings.close_with_last_receiver(closes);
+        self
+    }
+
+    /// Makes the queue. An item that nobody finishes is dropped after its last attempt and
+    /// [counted](AioLeaseQueue::given_up).
+    ///
+    /// # Errors
+    ///
+    /// As [`QueueBuilder::build`].
+    pub fn build<T>(self) -> Result<AioLeaseQueue<T, C>, CreateError> {
+        Ok(AioLeaseQueue::over(AioQueue::over(self.settings.make(self.max_attempts)?), None))
+    }
+
+    /// Makes the queue. An item that nobody finishes is put into `dead` after its last attempt; if that queue is full or
+    /// closed then, it is dropped and counted.
+    ///
+    /// # Errors
+    ///
+    /// As [`QueueBuilder::build`].
+    pub fn build_with_dead_letters<T>(
+        self,
+        dead: &AioQueue<T, C>,
+    ) -> Result<AioLeaseQueue<T, C>, CreateError> {
+        Ok(AioLeaseQueue::over(AioQueue::over(self.settings.make(self.max_attempts)?), Some(dead.clone())))
     }
 }

@@ -17,7 +17,7 @@ where
     T: Serialize + DeserializeOwned + Send + 'static,
     C: Codec,
 {
-    fn own(&self) -> Result<(), Nothing> {
+    pub(super) fn own(&self) -> Result<(), Nothing> {
         if self.is_ours() { Ok(()) } else { Err(Nothing::Forked) }
     }
 

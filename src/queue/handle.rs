@@ -1,5 +1,6 @@
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -8,6 +9,7 @@ use super::QueueBuilder;
 use crate::raw::queue::{Queue, QueueWords};
 use crate::shm::Ref;
 use crate::sync::CreateError;
+use crate::wait::{AnyWaiter, Readiness, Waitable, never};
 use crate::wire::{Codec, Postcard, handle};
 
 /// A queue between any number of putters and getters, in any processes, threads and tasks: Python's
@@ -47,6 +49,8 @@ use crate::wire::{Codec, Postcard, handle};
 /// ```
 pub struct AioQueue<T, C = Postcard> {
     pub(super) queue: Queue,
+    /// Whether it is known that what this handle puts can be read back.
+    pub(super) is_readable: AtomicBool,
     types: PhantomData<fn(T) -> (T, C)>,
 }
 
@@ -80,7 +84,7 @@ impl AioQueue<()> {
 
 impl<T, C> AioQueue<T, C> {
     pub(super) fn over(queue: Queue) -> Self {
-        Self { queue, types: PhantomData }
+        Self { queue, is_readable: AtomicBool::new(false), types: PhantomData }
     }
 
     pub(super) fn is_ours(&self) -> bool {
@@ -133,9 +137,23 @@ impl<T, C> AioQueue<T, C> {
     }
 }
 
+/// Ready when an item is there, or the queue is closed.
+impl<T, C> Waitable for AioQueue<T, C> {
+    fn until_ready<'a>(&'a self, mut waiter: AnyWaiter<'a>) -> Readiness<'a> {
+        Box::pin(async move {
+            if self.is_ours() {
+                never(self.queue.until_there(&mut waiter).await);
+            }
+            Ok(())
+        })
+    }
+}
+
 impl<T, C> Clone for AioQueue<T, C> {
     fn clone(&self) -> Self {
-        Self::over(self.queue.clone())
+        let clone = Self::over(self.queue.clone());
+        clone.is_readable.store(self.is_readable.load(Ordering::Relaxed), Ordering::Relaxed);
+        clone
     }
 }
 
@@ -158,22 +176,48 @@ impl<T, C> fmt::Debug for AioQueue<T, C> {
 struct Travelling {
     #[serde(with = "handle")]
     words: Ref<QueueWords>,
-    codec: String,
+    kind: String,
+}
+
+/// What a handle says it is one of.
+fn kind<C: Codec>(queue: &Queue) -> String {
+    let kind = match (queue.max_attempts() > 0, queue.is_joinable()) {
+        (true, _) => "lease queue",
+        (false, true) => "joinable queue",
+        (false, false) => "queue",
+    };
+    format!("{kind} of {}", C::NAME)
+}
+
+impl<T, C: Codec> AioQueue<T, C> {
+    pub(super) fn travel<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let kind = kind::<C>(&self.queue);
+        Travelling { words: self.queue.words().clone(), kind }.serialize(serializer)
+    }
+
+    /// A handle that travelled, if it is one that `is_right`.
+    pub(super) fn arrive<'de, D: Deserializer<'de>>(
+        deserializer: D,
+        is_right: impl Fn(&Queue) -> bool,
+    ) -> Result<Self, D::Error> {
+        let Travelling { words, kind: theirs } = Travelling::deserialize(deserializer)?;
+        let queue = Queue::attach(words).map_err(D::Error::custom)?;
+        let ours = kind::<C>(&queue);
+        if theirs != ours || !is_right(&queue) {
+            return Err(D::Error::custom(format!("a handle of a {theirs} is none of the expected type")));
+        }
+        Ok(Self::over(queue))
+    }
 }
 
 impl<T, C: Codec> Serialize for AioQueue<T, C> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Travelling { words: self.queue.words().clone(), codec: C::NAME.to_owned() }.serialize(serializer)
+        self.travel(serializer)
     }
 }
 
 impl<'de, T, C: Codec> Deserialize<'de> for AioQueue<T, C> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Travelling { words, codec } = Travelling::deserialize(deserializer)?;
-        if codec != C::NAME {
-            let text = format!("the queue's codec is {codec} and this handle's is {}", C::NAME);
-            return Err(D::Error::custom(text));
-        }
-        Ok(Self::over(Queue::attach(words).map_err(D::Error::custom)?))
+        Self::arrive(deserializer, |queue| queue.max_attempts() == 0 && !queue.is_joinable())
     }
 }

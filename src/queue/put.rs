@@ -1,3 +1,4 @@
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -10,7 +11,7 @@ use crate::raw::queue::{Patience, Refused};
 use crate::wait::{Deadline, Park, ParkUntil, blocking, never};
 #[cfg(feature = "tokio")]
 use crate::wait::{Suspend, suspended};
-use crate::wire::Codec;
+use crate::wire::{Codec, EncodeError, needs_description};
 
 impl<T, C> AioQueue<T, C>
 where
@@ -18,7 +19,27 @@ where
     C: Codec,
 {
     pub(super) fn parcel(&self, item: T) -> Result<Parcel<T>, (Failure, T)> {
-        if self.is_ours() { Parcel::pack::<C>(item) } else { Err((Failure::Forked, item)) }
+        if !self.is_ours() {
+            return Err((Failure::Forked, item));
+        }
+        if !self.is_readable.load(Ordering::Relaxed) {
+            if !C::SELF_DESCRIBING && needs_description::<T>() {
+                let message = format!(
+                    "{} asks the codec what comes next (`untagged`, `flatten`, `tag = …`, a JSON value), and {} can't say; give every \
+                     variant a name, or use a codec that describes itself",
+                    std::any::type_name::<T>(),
+                    C::NAME
+                );
+                return Err((Failure::Encode(EncodeError::Value { message }), item));
+            }
+            self.is_readable.store(true, Ordering::Relaxed);
+        }
+        let parcel = Parcel::pack::<C>(item)?;
+        if self.queue.max_attempts() > 0 && !parcel.message().luggage.is_empty() {
+            let message = "a queue with leases can't deliver descriptors twice".to_owned();
+            return Err((Failure::Encode(EncodeError::Handle { message }), parcel.into_item()));
+        }
+        Ok(parcel)
     }
 
     fn settle(&self, done: Result<(), Refused>, parcel: Parcel<T>) -> Result<(), (Failure, T)> {

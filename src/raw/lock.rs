@@ -46,6 +46,11 @@ impl Word {
         Owner::from_bits(self.0)
     }
 
+    /// Free, and its last owner released it.
+    pub(super) fn is_clean(self) -> bool {
+        self.0 & !WAIT == 0
+    }
+
     fn is_free(self) -> bool {
         self.0 & !(WAIT | DIED) == 0
     }
@@ -140,7 +145,7 @@ impl LockWords {
                 && let Some(owner) = now.owner()
                 && !planted!("no-check-for-a-dead-owner", party.alive.is_alive(owner), true)
             {
-                if self.change(now, Word::held(party.me, now.has_waiters() || self.waiters.waiters() > 1)) {
+                if self.change(now, Word::held(party.me, now.has_waiters() || self.waiters.waiters() > 0)) {
                     self.leaked.store(0, Ordering::Relaxed);
                     return Step::Done(Taken::OwnerDied(Some(owner)));
                 }

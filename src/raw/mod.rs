@@ -1,6 +1,9 @@
 //! The state machines: words in shared memory and their transitions. No system call, no clock, no runtime: they wait
 //! through [`Waiter`](crate::wait::Waiter) and ask who lives through [`Alive`](crate::shm::Alive).
 
+mod barrier;
+#[cfg(not(aioprocessing_loom))]
+mod condition;
 mod event;
 mod inside;
 mod lock;
@@ -10,11 +13,18 @@ mod models;
 pub(crate) mod pool;
 #[cfg(not(aioprocessing_loom))]
 pub(crate) mod queue;
+mod rlock;
+mod rwlock;
 mod semaphore;
 mod value;
 
+pub(crate) use barrier::{Barrier, BarrierSlot, BarrierWords, MOST_PARTIES, NotMet};
+#[cfg(not(aioprocessing_loom))]
+pub(crate) use condition::{Condition, ConditionSlot, ConditionWords, Place, Table};
 pub(crate) use event::EventWords;
-pub(crate) use lock::{LockWords, Taken, Word};
+pub(crate) use lock::{LockWords, Taken};
+pub(crate) use rlock::{DEEPEST, Hold, HoldWords, Left, NotAgain, NotLeaked};
+pub(crate) use rwlock::{RwLock, RwSlot, RwWords};
 pub(crate) use semaphore::{MOST_PERMITS, Semaphore, SemaphoreSlot, SemaphoreWords};
 pub(crate) use value::{Cell, Current, words_for};
 

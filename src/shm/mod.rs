@@ -28,7 +28,7 @@ mod stretch;
 pub(crate) use area::Area;
 #[cfg(not(aioprocessing_loom))]
 pub(crate) use luggage::{Peeked, Sent};
-pub(crate) use owner::{Alive, Owner};
+pub(crate) use owner::{Alive, Owner, SLOTS};
 #[cfg(not(aioprocessing_loom))]
 pub use plain::Plain;
 #[cfg(not(aioprocessing_loom))]

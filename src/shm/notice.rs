@@ -20,12 +20,16 @@ struct Notices {
     watched: Mutex<HashMap<i32, Weak<Region>>>,
 }
 
-/// `None` inside: the system refuses inotify instances, and waiters fall back on their bounded sleeps.
-static NOTICES: OnceLock<Option<Notices>> = OnceLock::new();
+static NOTICES: OnceLock<Notices> = OnceLock::new();
 
+/// `None`: the system refuses inotify instances at present, and waiters fall back on their bounded sleeps.
 fn notices() -> Option<&'static Notices> {
-    let make = || Some(Notices { inotify: Source::new(inotify::create().ok()?), watched: Mutex::default() });
-    NOTICES.get_or_init(make).as_ref()
+    if let Some(known) = NOTICES.get() {
+        return Some(known);
+    }
+    let made = Notices { inotify: Source::new(inotify::create().ok()?), watched: Mutex::default() };
+    // Another thread may have been first; then this one's goes again.
+    Some(NOTICES.get_or_init(|| made))
 }
 
 /// Begins to watch `region`, once. What it gives becomes readable when somebody who held a watched region closed it.
@@ -46,7 +50,7 @@ pub(crate) fn watch(region: &Arc<Region>) -> Option<&'static Source> {
 /// The kernel tells of a close just before it frees the byte, so a first look may come too early: callers look again
 /// after a short while.
 pub(crate) fn look() {
-    let Some(notices) = notices() else { return };
+    let Some(notices) = NOTICES.get() else { return };
     let mut suspects: Vec<Weak<Region>> = Vec::new();
     inotify::drain(notices.inotify.as_fd(), |closed| {
         let watched = notices.watched.lock();
@@ -62,7 +66,7 @@ pub(crate) fn look() {
 
 /// Ends a watch, with its region.
 pub(super) fn forget(number: i32) {
-    if let Some(notices) = notices() {
+    if let Some(notices) = NOTICES.get() {
         let mut watched = notices.watched.lock();
         // The number may mean another region by now, if this one's file was attached again meanwhile.
         if watched.get(&number).is_some_and(|region| region.strong_count() == 0) {

@@ -3,9 +3,9 @@
 /// How many processes can hold one region at a time.
 pub(crate) const SLOTS: u16 = 1023;
 
-const GENERATION_BITS: u32 = 20;
+pub(super) const GENERATION_BITS: u32 = 20;
 /// Generations wrap here; zero is skipped.
-const GENERATION_MASK: u32 = (1 << GENERATION_BITS) - 1;
+pub(super) const GENERATION_MASK: u32 = (1 << GENERATION_BITS) - 1;
 
 /// One process's hold on a region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,7 +42,7 @@ impl Owner {
 
     /// The generation that follows in the same slot.
     pub(crate) fn generation_after(generation: u32) -> u32 {
-        match (generation + 1) & GENERATION_MASK {
+        match generation.wrapping_add(1) & GENERATION_MASK {
             0 => 1,
             next => next,
         }

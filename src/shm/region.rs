@@ -26,7 +26,6 @@ use super::plan::Plan;
 use super::reference::Ref;
 use super::shared::{Object, Shared, shared};
 use super::slot::{Slot, Tenant};
-use crate::planted::planted;
 use crate::sys::{Source, eventfd, forked, map::Map, memfd, place, socket};
 
 const MAGIC: u64 = u64::from_ne_bytes(*b"aioprcs\0");
@@ -93,11 +92,13 @@ pub(crate) struct Region {
     bells: Box<[Source]>,
     /// The two ends of a pair, in a region whose plan asked for it.
     sockets: Box<[OwnedFd]>,
-    watch: OnceLock<Option<i32>>,
+    watch: OnceLock<i32>,
 }
 
 /// The regions that this process maps. One that arrives again is the one that is here.
-static REGIONS: Mutex<Option<HashMap<(u64, u64), Weak<Region>>>> = Mutex::new(None);
+static REGIONS: Mutex<Option<Regions>> = Mutex::new(None);
+
+type Regions = HashMap<(u64, u64), Weak<Region>>;
 
 impl Region {
     /// Makes a region as planned, and takes the first slot in it.
@@ -149,7 +150,7 @@ impl Region {
             return Err(AttachError::NotARegion("the file is too short or not sealed"));
         }
         let (length, expected_bells, expected_sockets) = Self::check(&fd)?;
-        if expected_bells.checked_add(expected_sockets) != Some(bells.len()) {
+        if expected_bells == 0 || expected_bells.checked_add(expected_sockets) != Some(bells.len()) {
             return Err(AttachError::NotARegion("wrong number of bells"));
         }
         let sockets = bells.split_off(expected_bells);
@@ -185,10 +186,13 @@ impl Region {
         forked::watch();
         let fd = memfd::lift(fd);
         let (id, _) = memfd::identity(&fd)?;
-        let me = Self::claim(&map, &fd)?.ok_or(AttachError::TooManyProcesses)?;
+        let (me, died) = Self::claim(&map, &fd)?.ok_or(AttachError::TooManyProcesses)?;
         let bells = bells.into_iter().map(Source::new).collect();
         let sockets = sockets.into();
         let region = Arc::new(Self { map, fd, id, me, bells, sockets, watch: OnceLock::new() });
+        if died {
+            region.tell_of_deaths();
+        }
         let mut regions = REGIONS.lock();
         let table = regions.get_or_insert_default();
         // Two threads may have attached it at once. Either hold would do; one is enough.
@@ -201,11 +205,12 @@ impl Region {
         Ok(first.unwrap_or(region))
     }
 
-    fn claim(map: &Map, fd: &OwnedFd) -> Result<Option<Owner>, AttachError> {
+    /// True beside the owner: the last holder of the slot died, and nobody has been told.
+    fn claim(map: &Map, fd: &OwnedFd) -> Result<Option<(Owner, bool)>, AttachError> {
         // SAFETY: every map of a region is at least `OBJECTS_AT` long.
         let header = unsafe { map.base().cast::<Header>().as_ref() };
         let (name, build) = (super::process_name(), place::build());
-        let attempt = |index: u16| -> Result<Option<Owner>, AttachError> {
+        let attempt = |index: u16| -> Result<Option<(Owner, bool)>, AttachError> {
             let offset = SLOTS_AT + u64::from(index) * 128;
             memfd::reserve(fd, offset, 128)?;
             let owner = slot_at(map, index).claim(fd, index, &name, build)?;
@@ -217,8 +222,10 @@ impl Region {
         // Free ones first: one look each. Then all, among them those whose holder died unnoticed.
         let used = header.slots_used.load(Ordering::Acquire).min(u32::from(SLOTS));
         let used = u16::try_from(used).unwrap_or(SLOTS);
-        for index in
-            (0..used).filter(|&index| !slot_at(map, index).is_attached()).chain(used..SLOTS).chain(0..used)
+        for index in (0..used)
+            .filter(|&index| slot_at(map, index).attached().is_none())
+            .chain(used..SLOTS)
+            .chain(0..used)
         {
             if let Some(owner) = attempt(index)? {
                 return Ok(Some(owner));
@@ -255,8 +262,10 @@ impl Region {
         !forked::is_fork()
     }
 
+    /// One of its bells. Objects may share them, so what asks for more than there are, as a handle of a forged region does,
+    /// gets the last.
     pub(crate) fn bell(&self, index: usize) -> &Source {
-        &self.bells[index]
+        &self.bells[index.min(self.bells.len() - 1)]
     }
 
     /// Where descriptors are sent, and where they arrive.
@@ -265,10 +274,6 @@ impl Region {
             [to, from] => Some((to, from)),
             _ => None,
         }
-    }
-
-    pub(crate) fn bells(&self) -> usize {
-        self.bells.len()
     }
 
     /// Looks an object up. `offset` may come from anywhere.
@@ -287,11 +292,13 @@ impl Region {
         Err(AttachError::NotARegion("no such object in it"))
     }
 
-    /// The object of type `T` at `offset`, if it lies in the mapping and is aligned.
-    pub(super) fn at<T: Shared>(&self, offset: u64) -> Result<&T, AttachError> {
+    /// The object of type `T` at `offset`, if it lies in the mapping and in the file, and is aligned.
+    fn at<T: Shared>(&self, offset: u64) -> Result<&T, AttachError> {
+        // The mapping may go on behind the end of the file, where a touch is fatal. The file never gets shorter.
+        let (_, size) = memfd::identity(&self.fd)?;
         let end = offset.checked_add(size_of::<T>() as u64);
-        let fits = end.is_some_and(|end| end <= self.map.length() as u64);
-        if !fits || offset % align_of::<T>() as u64 != 0 {
+        let fits = end.is_some_and(|end| end <= size.min(self.map.length() as u64));
+        if !fits || !offset.is_multiple_of(align_of::<T>() as u64) {
             return Err(AttachError::NotARegion("an offset out of range"));
         }
         // SAFETY: `offset` is inside the mapping, checked above, and so fits a usize.
@@ -334,20 +341,30 @@ impl Region {
         let mut found = false;
         for index in (0..u16::try_from(used).unwrap_or(SLOTS)).filter(|&index| index != self.me.slot()) {
             let slot = slot_at(&self.map, index);
-            let generation = slot.generation();
-            if slot.is_attached() && !slot.is_alive(&self.fd, index, generation) {
+            if let Some(generation) = slot.attached()
+                && !slot.is_alive(&self.fd, index, generation)
+            {
                 found |= slot.bury(generation);
             }
         }
         if found {
-            self.header().deaths.fetch_add(1, Ordering::AcqRel);
-            self.bells.iter().for_each(eventfd::ring);
+            self.tell_of_deaths();
         }
     }
 
-    /// The number of this region's watch, asked for on first use; `None` where inotify is refused.
+    fn tell_of_deaths(&self) {
+        self.header().deaths.fetch_add(1, Ordering::AcqRel);
+        self.bells.iter().for_each(eventfd::ring);
+    }
+
+    /// The number of this region's watch, asked for until there is one; `None` where inotify refuses it at present.
     pub(super) fn watch(&self, ask: impl FnOnce() -> Option<i32>) -> Option<i32> {
-        *self.watch.get_or_init(ask)
+        if let Some(known) = self.watch.get() {
+            return Some(*known);
+        }
+        // Two threads that ask at once get the same number.
+        let number = ask()?;
+        Some(*self.watch.get_or_init(|| number))
     }
 }
 
@@ -360,17 +377,19 @@ impl Alive for Region {
 
 impl Drop for Region {
     fn drop(&mut self) {
+        // A fork has neither a slot nor a watch of its own, and may have been made while a thread held the table.
+        if !self.is_ours() {
+            return;
+        }
         if let Some(regions) = REGIONS.lock().as_mut()
             && regions.get(&self.id).is_some_and(|known| known.strong_count() == 0)
         {
             regions.remove(&self.id);
         }
-        if self.is_ours() {
-            if let Some(Some(watch)) = self.watch.get() {
-                notice::forget(*watch);
-            }
-            slot_at(&self.map, self.me.slot()).leave();
+        if let Some(watch) = self.watch.get() {
+            notice::forget(*watch);
         }
+        slot_at(&self.map, self.me.slot()).leave();
     }
 }
 
@@ -394,4 +413,80 @@ fn slot_at(map: &Map, index: u16) -> &Slot {
 
 fn to_usize(length: u64) -> io::Result<usize> {
     usize::try_from(length).map_err(|_| rustix::io::Errno::OVERFLOW.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shm::InPlace;
+
+    shared! {
+        struct Thing[8] {
+            word: AtomicU64,
+        }
+    }
+
+    impl Object for Thing {
+        const KIND: u32 = u32::MAX;
+    }
+
+    fn region(bells: usize) -> (Arc<Region>, u64) {
+        let mut plan = Plan::new(bells);
+        let offset = plan.place::<Thing>(1);
+        // Mapped, and not in the file yet.
+        plan.room(1 << 20);
+        (plan.create().unwrap(), offset)
+    }
+
+    #[test]
+    fn a_directory_that_points_behind_the_file_is_refused() {
+        let (region, offset) = region(1);
+        assert!(region.object::<Thing>(offset).is_ok());
+        let behind = region.map.length() as u64 - 4096;
+        region.header().directory[0].offset.store(behind, Ordering::Relaxed);
+        // To touch it would be SIGBUS.
+        assert!(region.object::<Thing>(behind).is_err());
+    }
+
+    #[test]
+    fn data_that_a_scribbled_directory_puts_askew_is_refused() {
+        let mut plan = Plan::new(1);
+        let offset = InPlace::<u128>::plan(&mut plan, 16).unwrap();
+        let region = plan.create().unwrap();
+        InPlace::<u128>::create(&region, offset, 16).unwrap();
+        region.header().directory[0].offset.store(offset + 8, Ordering::Relaxed);
+        assert!(InPlace::<u128>::open(&region, offset + 8).is_err());
+    }
+
+    /// What another process would make of it, which does not map it yet.
+    fn attach(region: &Region, bells: usize) -> Result<Arc<Region>, AttachError> {
+        let mut descriptors = region.descriptors().unwrap();
+        descriptors.truncate(1 + bells);
+        REGIONS.lock().as_mut().unwrap().remove(&region.id);
+        Region::attach(descriptors)
+    }
+
+    #[test]
+    fn a_region_has_a_bell_for_whatever_is_made_of_it() {
+        let (region, _) = region(1);
+        assert!(std::ptr::eq(region.bell(7), region.bell(0)));
+        region.header().bells.store(0, Ordering::Relaxed);
+        assert!(matches!(attach(&region, 0), Err(AttachError::NotARegion(_))));
+    }
+
+    #[test]
+    fn a_holder_that_died_unseen_is_told_of_when_its_slot_is_taken() {
+        let (region, _) = region(1);
+        let (gone, others) = (memfd::reopen(region.fd()).unwrap(), memfd::reopen(region.fd()).unwrap());
+        assert!(slot_at(&region.map, 1).claim(&gone, 1, "gone", 0).unwrap().is_some());
+        region.header().slots_used.store(2, Ordering::Relaxed);
+        // The kernel frees its byte, and nobody looks.
+        drop(gone);
+        for byte in 2..SLOTS {
+            assert!(crate::sys::ofd::try_lock(&others, u64::from(byte)).unwrap());
+        }
+        let before = region.deaths();
+        assert_eq!(attach(&region, 1).unwrap().me().slot(), 1);
+        assert_ne!(region.deaths(), before, "those who wait for what it held must look again");
+    }
 }

@@ -69,6 +69,10 @@ fn check<U: Unit>(
     bytes: impl FnOnce(&[AtomicU64; 16]) -> Option<u64>,
 ) -> Result<(), AttachError> {
     const WRONG: AttachError = AttachError::NotARegion("it holds data of another size");
+    // The directory may say anything; a plain value may want this alignment, which a unit's words don't.
+    if !offset.is_multiple_of(UNIT) {
+        return Err(WRONG);
+    }
     let head = region.object::<U>(offset)?;
     let bytes = bytes(head.words()).ok_or(WRONG)?;
     let units = bytes.div_ceil(UNIT);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::beside::Beside;
 use super::lock::Guard;
-use crate::shm::{Locked, Plain};
+use crate::shm::{InPlace, Locked, Plain};
 use crate::sync::{
     AcquireError, AcquireTimeoutError, AioLock, AioLockGuard, CreateError, Holder, SetError, SetTimeoutError,
     TryAcquireError, TrySetError,
@@ -287,6 +287,14 @@ impl<T: Plain> AioArrayGuard<T> {
     /// As [`AioLockGuard::dead_holder`].
     pub fn dead_holder(&self) -> Option<&Holder> {
         self.locked.guard().dead_holder()
+    }
+
+    pub(super) fn into_parts(self) -> (InPlace<T>, AioLockGuard) {
+        self.locked.into_parts()
+    }
+
+    pub(super) fn over(locked: Locked<T, AioLockGuard>) -> Self {
+        Self { locked }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::planted::planted;
 use crate::raw::{EventWords, Party};
 use crate::shm::{Plan, Ref, Region};
 use crate::sync::CreateError;
-use crate::wait::{Bell, Deadline, Park, ParkUntil, blocking, never};
+use crate::wait::{AnyWaiter, Bell, Deadline, Park, ParkUntil, Readiness, Waitable, blocking, never};
 #[cfg(feature = "tokio")]
 use crate::wait::{Suspend, suspended};
 use crate::wire::handle;
@@ -45,6 +45,27 @@ pub enum WaitError {
         "this process is a fork of the one that opened the event; start processes with `AioProcess::spawn`"
     )]
     Forked,
+}
+
+/// Why a look at an event found nothing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TryWaitError {
+    /// The event is not set.
+    #[error("the event is not set")]
+    NotSet,
+    /// This process was forked, without exec, from the one that opened the event.
+    #[error(
+        "this process is a fork of the one that opened the event; start processes with `AioProcess::spawn`"
+    )]
+    Forked,
+}
+
+impl TryWaitError {
+    /// Whether the event was not set.
+    pub fn is_not_set(&self) -> bool {
+        matches!(self, Self::NotSet)
+    }
 }
 
 /// Why a bounded wait for an event ended without it.
@@ -95,7 +116,7 @@ impl AioEvent {
     /// forked without exec it does nothing.
     pub fn set(&self) {
         if self.is_ours() {
-            planted!("set-takes-a-lock", (), {
+            planted!("set-takes-a-lock", {
                 static LOCK: parking_lot::Mutex<u32> = parking_lot::Mutex::new(0);
                 // Long enough for a signal to find it taken.
                 (0..1000).for_each(|_| *LOCK.lock() += 1);
@@ -120,7 +141,7 @@ impl AioEvent {
     /// right behind it.
     ///
     /// [`wait_timeout`](Self::wait_timeout) gives up after a time, [`coro_wait`](Self::coro_wait) suspends the task
-    /// instead of the thread, and [`is_set`](Self::is_set) does not wait.
+    /// instead of the thread, and [`try_wait`](Self::try_wait) does not wait.
     ///
     /// # Blocking
     ///
@@ -135,6 +156,19 @@ impl AioEvent {
         }
         never(blocking(self.words.wait(&mut Park::new(), self.party())));
         Ok(())
+    }
+
+    /// [`wait`](Self::wait), now or never.
+    ///
+    /// # Errors
+    ///
+    /// [`TryWaitError::NotSet`] if the event is not set, [`TryWaitError::Forked`] as for `wait`.
+    pub fn try_wait(&self) -> Result<(), TryWaitError> {
+        match (self.is_ours(), self.is_set()) {
+            (false, _) => Err(TryWaitError::Forked),
+            (true, false) => Err(TryWaitError::NotSet),
+            (true, true) => Ok(()),
+        }
     }
 
     /// [`wait`](Self::wait) for `timeout` at the longest; zero looks once.
@@ -170,6 +204,18 @@ impl AioEvent {
         }
         never(suspended(self.words.wait(&mut Suspend::new(), self.party())).await);
         Ok(())
+    }
+}
+
+/// Ready when it is set.
+impl Waitable for AioEvent {
+    fn until_ready<'a>(&'a self, mut waiter: AnyWaiter<'a>) -> Readiness<'a> {
+        Box::pin(async move {
+            if self.is_ours() {
+                never(self.words.wait(&mut waiter, self.party()).await);
+            }
+            Ok(())
+        })
     }
 }
 

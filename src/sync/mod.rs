@@ -1,20 +1,34 @@
 //! Synchronisation between processes, threads and tasks.
 
+mod agent;
 mod array;
+mod barrier;
+mod barrier_action;
+mod barrier_error;
 mod beside;
+mod condition;
+mod condition_error;
+mod condition_guard;
 mod create;
 mod event;
 mod lock;
 mod mutex;
 mod permit_error;
+mod rlock;
+mod rwlock;
 mod semaphore;
 mod set_error;
 mod update_error;
 mod value;
 
 pub use array::{AioArray, AioArrayGuard};
+pub use barrier::{AioBarrier, BarrierBuilder, Met};
+pub use barrier_error::{BarrierError, BarrierTimeoutError, TryBarrierError};
+pub use condition::AioCondition;
+pub use condition_error::{ConditionWaitError, ConditionWaitTimeoutError};
+pub use condition_guard::{AioConditionGuard, ConditionGuard, ConditionLock};
 pub use create::CreateError;
-pub use event::{AioEvent, WaitError, WaitTimeoutError};
+pub use event::{AioEvent, TryWaitError, WaitError, WaitTimeoutError};
 pub use lock::{
     AcquireError, AcquireTimeoutError, AioLock, AioLockGuard, Holder, ReleaseError, TryAcquireError,
 };
@@ -22,6 +36,8 @@ pub use mutex::{AioMutex, AioMutexGuard};
 pub use permit_error::{
     AcquirePermitError, AcquirePermitTimeoutError, ReleasePermitsError, TryAcquirePermitError,
 };
+pub use rlock::{AioRLock, AioRLockGuard};
+pub use rwlock::{AioRwLock, AioRwLockReadGuard, AioRwLockWriteGuard};
 pub use semaphore::{AioBoundedSemaphore, AioSemaphore, Permit};
 pub use set_error::{SetError, SetTimeoutError, TrySetError};
 

@@ -184,8 +184,8 @@ impl<T: Plain> AioMutexGuard<T> {
         self.locked.into_parts()
     }
 
-    pub(super) fn from_parts(cells: InPlace<T>, guard: AioLockGuard) -> Self {
-        Self { locked: Locked::new(cells, guard) }
+    pub(super) fn over(locked: Locked<T, AioLockGuard>) -> Self {
+        Self { locked }
     }
 }
 

@@ -121,6 +121,16 @@ pub(crate) fn function<F: Copy + 'static>() -> F {
     unsafe { NonNull::<F>::dangling().read() }
 }
 
+/// A shared reference to a function of no bytes, for the `run` of an entry: that its place was named means that such a
+/// value is shared by the object which named it, and `Sync` lets it be used from anywhere. `None`: it has bytes.
+pub(crate) fn shared_function<F: Sync + 'static>() -> Option<&'static F> {
+    if size_of::<F>() != 0 {
+        return None;
+    }
+    // SAFETY: a reference to no bytes needs an aligned address only; a value exists (from the caller).
+    Some(unsafe { NonNull::<F>::dangling().as_ref() })
+}
+
 #[cfg(test)]
 mod tests {
     use std::any::TypeId;

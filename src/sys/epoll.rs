@@ -21,9 +21,11 @@ impl Epoll {
         Ok(epoll::add(&self.0, fd, EventData::new_u64(tag), EventFlags::IN | EventFlags::ET)?)
     }
 
-    /// Waits for edges until `until` (`CLOCK_MONOTONIC`, nanoseconds); gives the tags, none if the time is over.
+    /// Waits for edges until `until` (`CLOCK_MONOTONIC`, nanoseconds); gives the tags, none if the time is over, or a day.
     pub(crate) fn wait(&self, until: u64) -> impl Iterator<Item = u64> {
-        let left = clock::timespec(until.saturating_sub(clock::now()));
+        // More than 24 days need `epoll_pwait2(2)`, which Linux 5.10 and some sandboxes don't have.
+        const DAY: u64 = 24 * 3600 * 1_000_000_000;
+        let left = clock::timespec(until.saturating_sub(clock::now()).min(DAY));
         let mut events = Vec::with_capacity(4);
         // EINTR looks like an early end: the caller looks again.
         let _ = epoll::wait(&self.0, spare_capacity(&mut events), Some(&left));

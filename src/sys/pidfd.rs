@@ -24,7 +24,7 @@ pub(crate) enum Ending {
 }
 
 fn raw(pid: u32) -> io::Result<Pid> {
-    Ok(Pid::from_raw(pid.cast_signed()).ok_or(Errno::SRCH)?)
+    Ok(i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(Errno::SRCH)?)
 }
 
 /// The process of that number, as long as it lives.
@@ -54,7 +54,7 @@ pub(crate) fn reap(pidfd: impl AsFd) -> io::Result<Option<Ending>> {
 /// Whether this is a child of ours whose status is still to be taken, ended or not.
 pub(crate) fn is_child(pidfd: impl AsFd) -> bool {
     let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-    !matches!(status(pidfd, look), Ok(Some(Ending::Elsewhere)))
+    !matches!(status(pidfd, look), Ok(Some(Ending::Elsewhere)) | Err(_))
 }
 
 fn status(pidfd: impl AsFd, options: WaitIdOptions) -> io::Result<Option<Ending>> {
@@ -72,9 +72,13 @@ fn status(pidfd: impl AsFd, options: WaitIdOptions) -> io::Result<Option<Ending>
     }
 }
 
-/// Kills and reaps a child that could not get a pidfd. Its number is safe: nobody has taken its status yet.
+/// Kills and reaps a child that could not get a pidfd, if its number means it still: if nobody has taken its status.
 pub(crate) fn abandon(pid: u32) {
     let Ok(pid) = raw(pid) else { return };
+    let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    if rustix::process::waitid(WaitId::Pid(pid), look).is_err() {
+        return;
+    }
     let _ = rustix::process::kill_process(pid, Signal::KILL);
     let _ = rustix::io::retry_on_intr(|| {
         rustix::process::waitid(WaitId::Pid(pid), WaitIdOptions::EXITED).map(drop)

@@ -61,6 +61,16 @@ pub(crate) fn peek(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<Packet> {
     receive_with(socket, buffer, RecvFlags::PEEK)
 }
 
+/// Takes the next packet away and closes what was in it.
+pub(crate) fn discard(socket: impl AsFd) {
+    // Without room for them, the kernel drops the descriptors itself.
+    let mut ancillary = RecvAncillaryBuffer::default();
+    let flags = RecvFlags::DONTWAIT;
+    let _ = rustix::io::retry_on_intr(|| {
+        recvmsg(&socket, &mut [IoSliceMut::new(&mut [0; 8])], &mut ancillary, flags)
+    });
+}
+
 /// The first byte of the next packet, which stays where it is; `None` at the end.
 pub(crate) fn peek_byte(socket: impl AsFd) -> io::Result<Option<u8>> {
     let mut byte = [0];
@@ -72,16 +82,6 @@ pub(crate) fn peek_byte(socket: impl AsFd) -> io::Result<Option<u8>> {
 /// Whether this is a socket of the kind that [`pair`] makes.
 pub(crate) fn keeps_packets(socket: impl AsFd) -> bool {
     socket_type(&socket) == Ok(SocketType::SEQPACKET) && socket_domain(&socket) == Ok(AddressFamily::UNIX)
-}
-
-/// Takes the next packet away and closes what was in it.
-pub(crate) fn discard(socket: impl AsFd) {
-    // Without room for them, the kernel drops the descriptors itself.
-    let mut ancillary = RecvAncillaryBuffer::default();
-    let flags = RecvFlags::DONTWAIT;
-    let _ = rustix::io::retry_on_intr(|| {
-        recvmsg(&socket, &mut [IoSliceMut::new(&mut [0; 8])], &mut ancillary, flags)
-    });
 }
 
 fn receive_with(socket: impl AsFd, buffer: &mut [u8], how: RecvFlags) -> io::Result<Packet> {

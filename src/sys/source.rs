@@ -41,13 +41,6 @@ impl Source {
         }
         source
     }
-
-    /// Gives the descriptor back; its registrations end first.
-    pub(crate) fn into_fd(self) -> OwnedFd {
-        #[cfg(feature = "tokio")]
-        drop(self.registrations);
-        self.fd
-    }
 }
 
 impl AsFd for Source {

@@ -3,13 +3,19 @@
 //! * [`until`] is the loop: try, enlist, try again, wait.
 //! * [`Waiter`] is how time passes meanwhile: [`Park`] blocks the thread, [`ParkUntil`] does until a deadline,
 //!   `Suspend` suspends the task. [`blocking`] and `suspended` turn a future of theirs into a face.
+//! * [`wait_any`] is several waits at once.
 //! * [`WaitWords`] stand in shared memory, [`Spot`] joins them to a [`Bell`]. The proof that no wake-up is lost stands
 //!   in `listing.rs`.
 
 #[cfg(not(aioprocessing_loom))]
+mod any;
+#[cfg(not(aioprocessing_loom))]
 mod bell;
 mod deadline;
+#[cfg(any(feature = "tokio", aioprocessing_loom))]
 mod edge;
+#[cfg(not(aioprocessing_loom))]
+mod gathering;
 mod listing;
 #[cfg(aioprocessing_loom)]
 pub(crate) mod model;
@@ -19,8 +25,14 @@ mod park;
 mod queue;
 #[cfg(all(feature = "tokio", not(aioprocessing_loom)))]
 mod suspend;
+#[cfg(all(feature = "tokio", not(aioprocessing_loom)))]
+mod suspend_until;
 mod waiter;
 
+#[cfg(all(feature = "tokio", not(aioprocessing_loom)))]
+pub use any::coro_wait_any;
+#[cfg(not(aioprocessing_loom))]
+pub use any::{AnyWaiter, Readiness, WaitAnyError, Waitable, wait_any};
 #[cfg(not(aioprocessing_loom))]
 pub(crate) use bell::Bell;
 pub(crate) use deadline::Deadline;
@@ -32,4 +44,6 @@ pub(crate) use park::{Park, ParkUntil};
 pub(crate) use queue::{Look, Spot, Step, until};
 #[cfg(all(feature = "tokio", not(aioprocessing_loom)))]
 pub(crate) use suspend::{Suspend, suspended};
+#[cfg(all(feature = "tokio", not(aioprocessing_loom)))]
+pub(crate) use suspend_until::SuspendUntil;
 pub(crate) use waiter::{Ready, TimedOut, Waiter, blocking, never};

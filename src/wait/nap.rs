@@ -6,8 +6,8 @@
 use crate::planted::planted;
 
 const MILLI: u64 = 1_000_000;
-const FIRST: u64 = 5 * MILLI;
-/// Eight doublings of the first one. tokio wakes twice for a sleep of this length, so it stays under two wake-ups a second.
+const FIRST: u64 = MILLI;
+/// tokio wakes twice for a sleep of this length, so it stays under two wake-ups a second.
 const LONGEST: u64 = 1_280 * MILLI;
 /// After word of a death: the kernel tells of it a little before its locks are free.
 const SUSPICIOUS: u64 = MILLI / 10;

@@ -49,10 +49,10 @@ impl ParkUntil {
 fn sleep(spot: Spot<'_>, seen: u32, nap: &mut Nap, limit: Option<Deadline>) -> Woken {
     let until = Deadline::or_in(limit, nap.length());
     let turn = spot.words().turn();
-    if nap.is_long() {
-        if let Some(woken) = listen(spot, seen, nap, until) {
-            return woken;
-        }
+    if nap.is_long()
+        && let Some(woken) = listen(spot, seen, nap, until)
+    {
+        return woken;
     }
     futex::wait(turn, seen, until);
     if turn.load(Ordering::Acquire) != seen {

@@ -62,7 +62,8 @@ impl Waiter for Suspend {
         let region = spot.bell().region();
         let deaths = region.deaths();
         let mut bell = registration(spot.bell().source());
-        let notices = notice::watch(region).map(registration);
+        let watch = notice::watch(region);
+        let mut notices = watch.map(registration);
         let mut nap = pin!(sleep(Duration::from_nanos(self.0.length())));
         loop {
             let event = {
@@ -94,9 +95,11 @@ impl Waiter for Suspend {
                 .await
             };
             match event {
-                Event::Rung => planted!("a-doorbell-that-is-read", (), {
-                    crate::sys::eventfd::silence(spot.bell().source());
-                }),
+                Event::Rung => {
+                    planted!("a-doorbell-that-is-read", {
+                        crate::sys::eventfd::silence(spot.bell().source());
+                    });
+                }
                 Event::Turned if turn.load(Ordering::Acquire) != seen => return Ok(Woken::Turned),
                 Event::Turned => return Ok(Woken::InDoubt),
                 Event::Notice => {
@@ -114,6 +117,10 @@ impl Waiter for Suspend {
                 Event::Gone => {
                     spot.bell().source().forget(&bell);
                     bell = registration(spot.bell().source());
+                    if let (Some(watch), Some(known)) = (watch, &notices) {
+                        watch.forget(known);
+                        notices = Some(registration(watch));
+                    }
                 }
             }
         }

@@ -24,6 +24,10 @@ pub trait Codec: Send + Sync + 'static {
     /// The name under which two processes compare their codecs.
     const NAME: &'static str;
 
+    /// Whether a reader of the format can tell what comes next, as with JSON. Where it can't, values that leave fields out
+    /// (`skip_serializing_if`, `flatten`) and types that ask (`untagged`) are refused when they are written.
+    const SELF_DESCRIBING: bool = false;
+
     /// Appends the bytes of `value` to `into`.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use serde::de::{Deserializer, Error as _};
 use serde::ser::{Error as _, Serializer};
 use serde::{Deserialize, Serialize};
 
-use super::luggage::{claim_shared, stow_shared};
+use super::luggage::{claim_shared, refuse_to_unpack, stow_shared};
 use crate::shm::{Object, Ref, Region};
 
 /// `(luggage, offset)`; for `#[serde(with)]` and for hand-written impls alike.
@@ -17,5 +17,5 @@ pub(crate) fn serialize<T: Object, S: Serializer>(object: &Ref<T>, serializer: S
 pub(crate) fn deserialize<'de, T: Object, D: Deserializer<'de>>(deserializer: D) -> Result<Ref<T>, D::Error> {
     let (luggage, offset) = <(u32, u64)>::deserialize(deserializer)?;
     let region = claim_shared(luggage, Region::attach).map_err(D::Error::custom)?;
-    region.object(offset).map_err(D::Error::custom)
+    region.object(offset).map_err(refuse_to_unpack).map_err(D::Error::custom)
 }

@@ -1,14 +1,21 @@
 //! Values with handles in them to bytes with descriptors, and back.
 
+#[cfg(feature = "bincode")]
+mod bincode;
 mod codec;
 pub(crate) mod frame;
 mod guard;
 pub(crate) mod handle;
 mod luggage;
 mod pack;
+mod probe;
+mod strict;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "bincode")]
+pub use bincode::Bincode;
 pub use codec::{Codec, DecodeError, EncodeError, Postcard};
 pub(crate) use luggage::{Parting, claim, refuse_to_pack, refuse_to_unpack, stow, stow_and_part};
-pub(crate) use pack::{Packed, pack, pack_within, unpack};
+pub(crate) use pack::{Packed, pack, pack_into, pack_within, unpack};
+pub(crate) use probe::needs_description;

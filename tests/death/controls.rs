@@ -20,6 +20,7 @@ struct Control {
 
 const CONTROLS: &[Control] = &[
     Control { plant: "an-unbounded-sleep", without: "", scenario: "event, set, a thread just asleep" },
+    Control { plant: "publish-before-payload", without: "", scenario: "queue, put, filled" },
     Control { plant: "no-check-for-a-dead-owner", without: "", scenario: "lock, acquire and release, free" },
     Control {
         plant: "a-doorbell-that-is-read",
@@ -49,6 +50,7 @@ fn caught(scenario: &str, plants: &str) -> Option<String> {
         .args(["--exact", "one_control", "--ignored", "--nocapture"])
         .env("AIOPROCESSING_PLANT", plants)
         .env(ONE, scenario)
+        .env_remove("AIOPROCESSING_DEATH")
         .stdout(Stdio::piped())
         .process_group(0)
         .spawn()
@@ -97,6 +99,9 @@ pub(crate) fn run() -> (usize, usize) {
 
 /// The child of a control: one scenario, until something is wrong.
 pub(crate) fn one() {
+    // Ends with whoever asked, whose thread waits for it.
+    // SAFETY: takes plain numbers.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
     let wanted = std::env::var(ONE).unwrap_or_default();
     let Some(scenario) = crate::scenarios().into_iter().find(|scenario| scenario.name == wanted) else {
         return;

@@ -1,14 +1,18 @@
 //! The survivors of one kill: threads that do one thing each, and say how it went.
 
+use std::cell::Cell;
+use std::io::Read as _;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
+
+use aioprocessing::{AioProcess, Stdio};
 
 use crate::trace::{set_affinity, state_of};
 
 /// By then every survivor has gone on, or hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
 /// How long a survivor of a stopped victim is ready to wait.
-pub(crate) const LIMIT: Duration = Duration::from_millis(25);
+pub(crate) const LIMIT: Duration = Duration::from_millis(10);
 /// A prompt notice takes a fraction of this; the shortest bounded sleep is longer.
 pub(crate) const PROMPT: Duration = Duration::from_millis(4);
 
@@ -61,6 +65,56 @@ pub(crate) struct Crowd {
     pub(crate) waits: Vec<(String, Duration)>,
 }
 
+thread_local! {
+    /// When a survivor process went on, which its thread here hears of later.
+    static WENT: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// A moment that other processes understand: `CLOCK_MONOTONIC`, in nanoseconds.
+fn moment() -> u64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the time is valid for writes.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
+    now.tv_sec.cast_unsigned() * 1_000_000_000 + now.tv_nsec.cast_unsigned()
+}
+
+/// In a survivor process: how it went, and that it did so now.
+pub(crate) fn tell(outcome: u8) {
+    let mut line = [outcome; 9];
+    line[1..].copy_from_slice(&moment().to_ne_bytes());
+    // SAFETY: the line is valid for reads. Not by way of std, which may keep it.
+    unsafe { libc::write(1, line.as_ptr().cast(), line.len()) };
+}
+
+/// Starts a survivor process, and once it sleeps says so; gives what it [tells](tell). Its end, which may take the kernel long
+/// if it has an inotify instance, does not count.
+pub(crate) fn hear<A>(
+    peer: impl aioprocessing::ProcessFn<A, Output = ()>,
+    args: A,
+    ready: Ready,
+) -> Result<u8, Fault>
+where
+    A: serde::Serialize + serde::de::DeserializeOwned + 'static,
+{
+    let child = AioProcess::builder().stdout(Stdio::piped()).spawn(peer, args).unwrap();
+    let mut told = child.take_stdout().unwrap();
+    let stat = format!("/proc/{}/stat", child.pid());
+    // First its start, then its sleep.
+    std::thread::sleep(Duration::from_millis(4));
+    while !matches!(state_of(&stat), b'S' | b'Z' | b'X') {
+        std::thread::sleep(Duration::from_micros(200));
+    }
+    ready.now();
+    let mut line = [0; 9];
+    if let Err(error) = told.read_exact(&mut line) {
+        return Err((Kind::Torn, format!("a survivor process ended: {error}")));
+    }
+    let ago =
+        Duration::from_nanos(moment().saturating_sub(u64::from_ne_bytes(line[1..].try_into().unwrap())));
+    WENT.set(Instant::now().checked_sub(ago));
+    Ok(line[0])
+}
+
 /// In a survivor: says that it is about to wait.
 pub(crate) struct Ready(Sender<i32>);
 
@@ -87,7 +141,8 @@ impl Crowd {
         std::thread::spawn(move || {
             set_affinity(None);
             let result = work(Ready(ready));
-            let _ = tell.send((result, Instant::now()));
+            let when = WENT.take().unwrap_or_else(Instant::now);
+            let _ = tell.send((result, when));
         });
         self.members.push(Member { name: name.into(), began, answer });
         heard
@@ -156,7 +211,10 @@ impl Crowd {
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {
-                    self.fault(Kind::Hung, format!("{} waits still after {PATIENCE:?}", member.name));
+                    self.fault(
+                        Kind::Hung,
+                        format!("{} waits still after {PATIENCE:?}{}", member.name, children()),
+                    );
                 }
                 Err(RecvTimeoutError::Disconnected) => {
                     self.fault(Kind::Torn, format!("{} panicked", member.name));
@@ -175,4 +233,22 @@ pub(crate) fn run<F: Future>(limit: Option<Duration>, future: F) -> Option<F::Ou
             None => Some(future.await),
         }
     })
+}
+
+/// What each child of this process is at: state, and the call to the kernel that it is in.
+fn children() -> String {
+    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let children =
+        tasks.map(|task| std::fs::read_to_string(task.path().join("children")).unwrap_or_default());
+    let children: Vec<_> = children.collect();
+    let tell = |pid: &str| {
+        let read = |what| std::fs::read_to_string(format!("/proc/{pid}/{what}")).unwrap_or_default();
+        let state = char::from(state_of(&format!("/proc/{pid}/stat")));
+        let call = read("syscall");
+        format!(
+            "; child {pid}: {state}, in call {}",
+            call.split(' ').take(5).collect::<Vec<_>>().join(" ").trim()
+        )
+    };
+    children.iter().flat_map(|line| line.split_whitespace()).map(tell).collect()
 }

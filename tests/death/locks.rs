@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use aioprocessing::{AcquireError, AcquireTimeoutError, AioLock, AioLockGuard, AioProcess, TryAcquireError};
 
-use crate::crowd::{Crowd, FACES, Face, Fault, Kind, Mode, run};
+use crate::crowd::{Crowd, FACES, Face, Fault, Kind, Mode, hear, run, tell};
 use crate::suite::{Play, Scenario, wrong};
-use crate::trace::{Stimulus, Victim, begin, end, warm};
+use crate::trace::{Reached, Stimulus, Victim, begin, end, warm};
 
 /// A lock taken, and whether its taker was told of a dead owner.
 type Got = (AioLockGuard, bool);
@@ -63,6 +63,10 @@ pub(crate) fn peer(lock: AioLock, limit: Option<Duration>) -> u8 {
     take(&lock, Face::Blocking, limit).map_or(2, |(_, told)| u8::from(told))
 }
 
+fn telling_peer(lock: AioLock, limit: Option<Duration>) {
+    tell(peer(lock, limit));
+}
+
 struct Locks {
     lock: AioLock,
     board: Arc<Board>,
@@ -85,7 +89,7 @@ impl Play for Locks {
         }
     }
 
-    fn look(&mut self, victim: &Victim) {
+    fn look(&mut self, victim: &Victim, _: Reached) {
         self.victim_holds = self.lock.owner().is_some_and(|holder| holder.pid == victim.child.pid());
     }
 
@@ -140,21 +144,12 @@ fn with_peers(crowd: &mut Crowd, lock: &AioLock, faces: &[Face], process: bool) 
     if process {
         let (lock, board) = (lock.clone(), board.clone());
         crowd.asleep("a process, asleep", move |ready| {
-            let child = AioProcess::spawn(peer, (lock, limit)).unwrap();
-            let stat = format!("/proc/{}/stat", child.pid());
-            // First its start, then its sleep on the lock.
-            std::thread::sleep(Duration::from_millis(4));
-            while crate::trace::state_of(&stat) != b'S' {
-                std::thread::sleep(Duration::from_micros(200));
-            }
-            ready.now();
-            match child.join() {
-                Ok(2) => drop(board.timed_out.fetch_add(1, Ordering::SeqCst)),
-                Ok(told) => {
+            match hear(telling_peer, (lock, limit), ready)? {
+                2 => drop(board.timed_out.fetch_add(1, Ordering::SeqCst)),
+                told => {
                     board.told.fetch_add(u32::from(told), Ordering::SeqCst);
                     board.taken.fetch_add(1, Ordering::SeqCst);
                 }
-                Err(error) => return wrong(Kind::Torn, format!("a survivor process ended: {error}")),
             }
             Ok(())
         });

@@ -15,7 +15,7 @@ pub(crate) trait Play {
         Stimulus::Nothing
     }
     /// The victim stands at the point, alive.
-    fn look(&mut self, _: &Victim) {}
+    fn look(&mut self, _: &Victim, _: Reached) {}
     /// It is gone, or stopped: the survivors' part, until all have settled, and the verdict.
     fn after(&mut self, crowd: &mut Crowd);
 }
@@ -155,7 +155,7 @@ fn end_one(scenario: &Scenario, mode: Mode, point: Option<Point>) -> (Crowd, Vec
     if reached == Reached::Stuck {
         crowd.fault(Kind::Hung, "the victim itself, before anything was done to it");
     }
-    play.look(&victim);
+    play.look(&victim, reached);
     crowd.ends_now();
     match mode {
         Mode::Kill => victim.kill(),
@@ -189,13 +189,16 @@ pub(crate) fn run_scenario(scenario: &Scenario, extent: Extent, stop_at_first: b
     let worthy = worth_a_kill(&recording);
     for mode in [Mode::Kill, Mode::Stop] {
         let wanted = match (extent, mode) {
-            (Extent::All, _) => worthy.len(),
+            // More than that have only the operations that go through all of tokio.
+            (Extent::All, Mode::Kill) => worthy.len().min(3_000),
+            // Each costs the timeouts of those who wait.
+            (Extent::All, Mode::Stop) => worthy.len().min(400),
             (Extent::Sample { kills, .. }, Mode::Kill) => kills,
             (Extent::Sample { stops, .. }, Mode::Stop) => stops,
         };
         let mut ended = 0;
         // A victim that runs at full speed may go another way than one that is stepped.
-        for index in scattered(worthy.len()).take(wanted.saturating_mul(4)) {
+        for index in scattered(worthy.len()).take(wanted.saturating_mul(12).max(100)) {
             if ended == wanted || stop_at_first && tally.first.is_some() {
                 break;
             }

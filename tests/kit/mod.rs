@@ -1,8 +1,7 @@
 //! What the tests share.
 #![allow(dead_code, unused_macros, reason = "each test program uses a part of it")]
 
-#[cfg(aioprocessing_planted)]
-pub(crate) mod controls;
+pub(crate) mod either;
 pub(crate) mod pools;
 pub(crate) mod queues;
 pub(crate) mod sides;

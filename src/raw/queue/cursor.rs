@@ -15,7 +15,7 @@ pub(crate) struct Cursor(pub(super) u64);
 
 const POSITION: u64 = (1 << 28) - 1;
 const NUMBER_SHIFT: u32 = 28;
-const NUMBER: u64 = (1 << 35) - 1;
+pub(super) const NUMBER: u64 = (1 << 35) - 1;
 pub(super) const CLOSED: u64 = 1 << 63;
 
 /// How far positions reach, in bytes.

@@ -19,6 +19,9 @@ pub(crate) struct Taken {
     pub(crate) luggage: Vec<OwnedFd>,
 }
 
+/// Messages with their bytes.
+pub(crate) type Batch = Vec<(Taken, Vec<u8>)>;
+
 /// Why nothing was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NotTaken {
@@ -33,7 +36,7 @@ pub(crate) enum NotTaken {
 }
 
 /// Why a record was not won.
-enum NotWon {
+pub(super) enum NotWon {
     /// Nothing is there; this is the tail.
     Empty(Cursor),
     NoDescriptors,
@@ -47,7 +50,7 @@ impl From<Nonsense> for NotWon {
 }
 
 /// An item that is ours: the head has moved behind it.
-struct Won {
+pub(super) struct Won {
     taken: Taken,
     /// The blocks of a long payload, and its length.
     payload: Option<(Vec<u32>, usize)>,
@@ -56,13 +59,15 @@ struct Won {
     more: bool,
 }
 
+type WonBytes = (Won, Vec<u8>);
+
 /// A record that passed all checks.
-struct Found {
-    at: u64,
-    facts: Facts,
-    length: usize,
+pub(super) struct Found {
+    pub(super) at: u64,
+    pub(super) facts: Facts,
+    pub(super) length: usize,
     /// The block that leads to it, if that is another.
-    left: Option<u32>,
+    pub(super) left: Option<u32>,
 }
 
 impl Queue {
@@ -82,6 +87,21 @@ impl Queue {
         Ok(won.and_then(|won| self.finish(won, into)))
     }
 
+    /// Waits until a get would not have to wait for an item. It takes none: a wake-up that was meant for an item is passed on.
+    pub(crate) async fn until_there<W: Waiter>(&self, waiter: &mut W) -> Result<(), W::GaveUp> {
+        until(waiter, |look| {
+            let (head, tail) = (self.words.head(), self.words.tail());
+            if head.number() == tail.number() && !tail.is_closed() && !self.words.is_ended() {
+                return Step::Wait(self.items());
+            }
+            if look.is_listed() {
+                self.items().notify_one();
+            }
+            Step::Done(())
+        })
+        .await
+    }
+
     /// Takes a message now or never.
     pub(crate) fn try_get(&self, into: &mut Vec<u8>) -> Result<Taken, NotTaken> {
         if let Step::Done(won) = self.attempt_get(Look::Glance, into, Patience::Tries) {
@@ -96,7 +116,7 @@ impl Queue {
         &self,
         waiter: &mut W,
         most: usize,
-    ) -> Result<Result<Vec<(Taken, Vec<u8>)>, NotTaken>, W::GaveUp> {
+    ) -> Result<Result<Batch, NotTaken>, W::GaveUp> {
         let mut has_waited = false;
         let won = until(waiter, |look| {
             self.count_wait_of_get(look, &mut has_waited);
@@ -107,7 +127,7 @@ impl Queue {
         Ok(won.and_then(|all| all.into_iter().map(finish).collect()))
     }
 
-    fn count_wait_of_get(&self, look: Look, has_waited: &mut bool) {
+    pub(super) fn count_wait_of_get(&self, look: Look, has_waited: &mut bool) {
         if look.is_listed() && !*has_waited {
             *has_waited = true;
             self.words.get.waits.fetch_add(1, Ordering::Relaxed);
@@ -140,8 +160,10 @@ impl Queue {
         if self.words.is_ended() {
             return Step::Done(Err(NotTaken::Closed));
         }
+        self.mark_receiver();
+        let looks_around = look.is_thorough() || patience == Patience::Tries;
         let empty = |tail: Cursor| {
-            if tail.is_closed() {
+            if tail.is_closed() || looks_around && self.close_after_senders() {
                 Step::Done(Err(NotTaken::Closed))
             } else if patience == Patience::Tries {
                 Step::Done(Err(NotTaken::Empty))
@@ -186,7 +208,7 @@ impl Queue {
     }
 
     /// As many records as there are, up to `most`. Under the get lock.
-    fn win_many(&self, most: usize) -> Result<(Vec<(Won, Vec<u8>)>, bool), NotWon> {
+    fn win_many(&self, most: usize) -> Result<(Vec<WonBytes>, bool), NotWon> {
         let mut all = Vec::new();
         let mut more = true;
         while more && all.len() < most {
@@ -236,6 +258,7 @@ impl Queue {
             self.blocks.adopt(me, blocks);
         }
         let mut luggage = Vec::new();
+        self.note_taken();
         if found.facts.flags.has(Flags::LUGGAGE) {
             luggage = self.luggage(found.facts.nonce)?;
             commit();
@@ -260,7 +283,7 @@ impl Queue {
 
     /// The record that the head stands at, checked.
     #[inline]
-    fn find(&self, head: Cursor) -> Result<Found, Nonsense> {
+    pub(super) fn find(&self, head: Cursor) -> Result<Found, Nonsense> {
         let (mut at, mut left) = (head.position(), None);
         let mut facts = self.facts(at)?;
         if facts.flags.has(Flags::JUMP) {
@@ -288,7 +311,11 @@ impl Queue {
 
     /// Copies a short payload; gives the blocks of a long one.
     #[inline]
-    fn copy_short(&self, found: &Found, into: &mut Vec<u8>) -> Result<Option<(Vec<u32>, usize)>, Nonsense> {
+    pub(super) fn copy_short(
+        &self,
+        found: &Found,
+        into: &mut Vec<u8>,
+    ) -> Result<Option<(Vec<u32>, usize)>, Nonsense> {
         let area = self.blocks.area();
         let start = self.blocks.offset(found.at);
         let length = found.length;
@@ -320,17 +347,27 @@ impl Queue {
             planted!("a-left-block-is-not-freed", self.give_back(&[block]), ());
         }
         let Some((blocks, length)) = won.payload else { return Ok(won.taken) };
+        let copied = self.copy_long(&blocks, length, into);
+        self.give_back(&blocks);
+        copied.map(|()| won.taken)
+    }
+
+    /// Copies a long payload, for which no lock is needed.
+    pub(super) fn copy_long(
+        &self,
+        blocks: &[u32],
+        length: usize,
+        into: &mut Vec<u8>,
+    ) -> Result<(), NotTaken> {
         into.reserve_exact(length);
         let mut left = length;
-        let mut copied = Some(());
-        for &block in &blocks {
+        for &block in blocks {
             let chunk = left.min(BLOCK as usize);
             let at = self.blocks.offset(u64::from(block) * BLOCK);
-            copied = copied.and(self.blocks.area().append_to(at, chunk, into));
+            self.blocks.area().append_to(at, chunk, into).ok_or(NotTaken::Corrupt)?;
             left -= chunk;
         }
-        self.give_back(&blocks);
-        copied.map(|()| won.taken).ok_or(NotTaken::Corrupt)
+        Ok(())
     }
 
     /// Every record between the ends, for a sweep. Under both locks.

@@ -27,6 +27,8 @@
 pub(super) mod blocks;
 mod cursor;
 mod get;
+mod holders;
+mod lease;
 mod put;
 mod record;
 mod sweep;
@@ -36,9 +38,13 @@ use std::sync::Arc;
 
 use blocks::{BLOCK, Blocks, RING, table_length};
 pub(crate) use get::{NotTaken, Taken};
+pub(crate) use holders::WorkerLost;
+pub(crate) use lease::Lent;
 pub(crate) use put::{Message, Refused};
 pub(crate) use record::Flags;
-pub(crate) use words::QueueWords;
+pub(crate) use words::{Options, QueueWords};
+
+use holders::Holders;
 
 use super::{LockWords, Party};
 use crate::shm::atomic::Ordering;
@@ -57,10 +63,26 @@ const GRACE: std::time::Duration = std::time::Duration::from_millis(10);
 #[derive(Clone)]
 pub(crate) struct Queue {
     words: Ref<QueueWords>,
+    holders: Ref<Holders>,
     blocks: Arc<Blocks>,
     /// Zero: unbounded.
     max_items: u64,
     limit: u64,
+    options: Options,
+    /// Zero: items are taken for good.
+    max_attempts: u16,
+}
+
+/// What a queue is to be like.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    /// Zero: unbounded.
+    pub(crate) max_items: u64,
+    /// In bytes: how long the longest item may be, and about how much all together.
+    pub(crate) limit: u64,
+    pub(crate) options: Options,
+    /// Zero: items are taken for good.
+    pub(crate) max_attempts: u16,
 }
 
 /// Whether an operation waits for its turn.
@@ -88,17 +110,20 @@ impl Queue {
     /// The most memory that a queue can have.
     pub(crate) const HIGHEST_LIMIT: u64 = 14 << 30;
 
-    /// `limit`, in bytes: how long the longest item may be, and about how much all together.
-    pub(crate) fn create(max_items: u64, limit: u64) -> Result<Self, AttachError> {
-        let payload = limit.min(Self::HIGHEST_LIMIT).div_ceil(BLOCK).max(4);
+    pub(crate) fn create(settings: &Settings) -> Result<Self, AttachError> {
+        let payload = settings.limit.min(Self::HIGHEST_LIMIT).div_ceil(BLOCK).max(4);
         // An eighth on top, for descriptors and for what is left over in blocks.
         let count = RING + u32::try_from(payload + payload / 8).unwrap_or(u32::MAX);
         let mut plan = Plan::new(2).with_sockets();
         let offset = plan.place::<QueueWords>(1);
+        let holders = plan.place::<Holders>(1);
         let room = plan.room(table_length(count) + u64::from(count) * BLOCK);
         let words: Ref<QueueWords> = plan.create()?.object(offset)?;
-        words.max_items.store(max_items, Ordering::Relaxed);
-        words.limit.store(limit, Ordering::Relaxed);
+        words.max_items.store(settings.max_items, Ordering::Relaxed);
+        words.limit.store(settings.limit, Ordering::Relaxed);
+        words.options.store(settings.options.0, Ordering::Relaxed);
+        words.max_attempts.store(u32::from(settings.max_attempts), Ordering::Relaxed);
+        words.holders.store(holders, Ordering::Relaxed);
         words.room.store(room, Ordering::Relaxed);
         words.blocks.store(u64::from(count), Ordering::Relaxed);
         let me = words.region().me();
@@ -118,7 +143,11 @@ impl Queue {
         }
         let length = table_length(count) + u64::from(count) * BLOCK;
         let area = Area::new(words.region(), words.room.load(Ordering::Relaxed), length)?;
-        Ok(Self { words, blocks: Arc::new(Blocks::new(area, count)), max_items, limit })
+        let holders = words.region().object(words.holders.load(Ordering::Relaxed))?;
+        let options = Options(words.options.load(Ordering::Relaxed));
+        let max_attempts = u16::try_from(words.max_attempts.load(Ordering::Relaxed)).unwrap_or(u16::MAX);
+        let blocks = Arc::new(Blocks::new(area, count));
+        Ok(Self { words, holders, blocks, max_items, limit, options, max_attempts })
     }
 
     pub(crate) fn words(&self) -> &Ref<QueueWords> {
@@ -134,6 +163,15 @@ impl Queue {
         self.max_items
     }
 
+    /// Zero: items are taken for good.
+    pub(crate) fn max_attempts(&self) -> u16 {
+        self.max_attempts
+    }
+
+    pub(crate) fn is_joinable(&self) -> bool {
+        self.options.has(Options::JOINABLE)
+    }
+
     pub(crate) fn limit(&self) -> u64 {
         self.limit
     }
@@ -141,7 +179,7 @@ impl Queue {
     /// Exact at some moment during the call.
     pub(crate) fn len(&self) -> u64 {
         let (head, tail) = self.words.ends();
-        head.distance_to(tail)
+        head.distance_to(tail).saturating_sub(self.done())
     }
 
     /// Closes it and tells everybody who waits.

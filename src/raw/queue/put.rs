@@ -49,8 +49,8 @@ struct Extent<'a> {
 
 impl Drop for Extent<'_> {
     fn drop(&mut self) {
-        if !self.blocks.is_empty() && planted!("a-cancelled-put-keeps-its-blocks", true, false) {
-            self.queue.give_back(&self.blocks);
+        if !self.blocks.is_empty() {
+            planted!("a-cancelled-put-keeps-its-blocks", self.queue.give_back(&self.blocks), ());
         }
     }
 }
@@ -176,8 +176,9 @@ impl Queue {
         extent: Option<u32>,
         patience: Patience,
     ) -> Step<'a, Result<usize, Refused>> {
+        self.mark_sender();
         let tail = Cursor(self.words.put.tail.load(Ordering::Relaxed));
-        if tail.is_closed() {
+        if tail.is_closed() || look.is_thorough() && self.close_after_receivers() {
             return Step::Done(Err(Refused::Closed));
         }
         let tries = patience == Patience::Tries;
@@ -231,7 +232,8 @@ impl Queue {
             return false;
         }
         let seen = Cursor(self.words.put.head_seen.load(Ordering::Relaxed));
-        seen.distance_to(tail) >= self.max_items && self.words.head().distance_to(tail) >= self.max_items
+        seen.distance_to(tail) >= self.max_items
+            && self.words.head().distance_to(tail).saturating_sub(self.done()) >= self.max_items
     }
 
     /// Writes a record and moves the tail behind it. Under the put lock.

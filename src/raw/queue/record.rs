@@ -2,7 +2,7 @@
 
 use super::cursor::UNIT;
 use crate::shm::atomic::{AtomicU32, AtomicU64, Ordering};
-use crate::shm::shared;
+use crate::shm::{Owner, shared};
 
 shared! {
     /// What stands at the head of every record. Written under the put lock before the tail moves past it; after that only
@@ -49,9 +49,38 @@ impl Flags {
         self.0 & other.0 != 0
     }
 
+    /// What it says of the message, and not of where it stands.
+    #[must_use]
+    pub(super) fn without_place(self) -> Self {
+        Self(self.0 & (Self::RAW.0 | Self::LUGGAGE.0))
+    }
+
     #[must_use]
     pub(crate) fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
+    }
+}
+
+/// Where a record stands in a queue that lends its items.
+///
+/// | bits | meaning |
+/// | --- | --- |
+/// | 31 | `DONE`: nobody will ask for it again |
+/// | 30 | `LENT` to the owner below |
+/// | 0–29 | the owner's slot + 1 and generation; all zero: `READY` |
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Lending(u32);
+
+impl Lending {
+    pub(super) const READY: Self = Self(0);
+    pub(super) const DONE: Self = Self(1 << 31);
+
+    pub(super) fn to(owner: Owner) -> Self {
+        Self(1 << 30 | owner.to_bits())
+    }
+
+    pub(super) fn borrower(self) -> Option<Owner> {
+        if self.0 & (1 << 30) == 0 { None } else { Owner::from_bits(self.0) }
     }
 }
 
@@ -94,6 +123,27 @@ impl Descriptor {
             flags: Flags((marks & 0xFFFF) as u16),
             nonce: self.nonce.load(Ordering::Relaxed),
         }
+    }
+
+    pub(super) fn lending(&self) -> Lending {
+        // Acquire pairs with the Release of `change`.
+        Lending(self.state.load(Ordering::Acquire))
+    }
+
+    /// One step from a state to another; false if it was not in that state.
+    pub(super) fn change(&self, from: Lending, to: Lending) -> bool {
+        self.state.compare_exchange(from.0, to.0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+
+    /// How often it was lent.
+    pub(super) fn attempts(&self) -> u16 {
+        (self.marks.load(Ordering::Relaxed) >> 16) as u16
+    }
+
+    /// Under the get lock.
+    pub(super) fn set_attempts(&self, attempts: u16) {
+        let flags = self.marks.load(Ordering::Relaxed) & 0xFFFF;
+        self.marks.store(u32::from(attempts) << 16 | flags, Ordering::Relaxed);
     }
 
     /// `length` is at most [`SMALL`].

@@ -40,6 +40,8 @@ impl Queue {
         }
         let _held = self.hold(lock, GETTERS);
         let deaths = self.region().deaths();
+        // Those who are done with an item may not have had the lock to say so.
+        self.advance();
         let freed = self.free_what_the_dead_left();
         self.words.memory.swept.store(deaths, Ordering::Relaxed);
         freed
@@ -54,7 +56,8 @@ impl Queue {
                 !*alive.entry(owner).or_insert_with(|| self.region().is_alive(owner))
             })
             .collect();
-        if orphans.is_empty() || planted!("no-sweep", false, true) {
+        planted!("no-sweep", (), orphans.clear());
+        if orphans.is_empty() {
             return 0;
         }
         let Some(needed) = self.needed() else { return 0 };

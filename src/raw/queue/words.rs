@@ -18,8 +18,14 @@ shared! {
         pub(super) blocks: AtomicU64,
         /// 1: closed for gets, too.
         pub(super) ended: AtomicU32,
-        reserved: [AtomicU32; 3],
-        reserved_too: [AtomicU64; 10],
+        /// How often an item is lent at most; zero: items are taken for good.
+        pub(super) max_attempts: AtomicU32,
+        /// [`Options`].
+        pub(super) options: AtomicU32,
+        reserved: AtomicU32,
+        /// Where in the region the [`Holders`](super::holders::Holders) stand.
+        pub(super) holders: AtomicU64,
+        reserved_too: [AtomicU64; 9],
         pub(super) put: PutSide,
         pub(super) get: GetSide,
         pub(super) memory: MemoryWords,
@@ -55,7 +61,17 @@ shared! {
         pub(super) space: WaitWords,
         /// Who waits for memory.
         pub(super) memory: WaitWords,
-        reserved: [AtomicU64; 4],
+        /// Up to where records were lent, a [`Cursor`]; those from the head to here are lent, done with, or given back. Written
+        /// by the lock's owner.
+        pub(super) lent: AtomicU64,
+        /// About how many of those were given back, and how many are done with.
+        pub(super) returned: AtomicU32,
+        pub(super) done: AtomicU32,
+        /// How many items were lent in vain as often as they may be: a hint.
+        pub(super) given_up: AtomicU64,
+        /// The region's count of deaths when the lent records were last looked at.
+        pub(super) scanned: AtomicU32,
+        reserved: AtomicU32,
     }
 
     /// Where to look for free blocks and how many there are: hints, all of them.
@@ -71,6 +87,26 @@ shared! {
         pub(super) used: AtomicU32,
         pub(super) idle: AtomicU32,
         reserved: [AtomicU64; 13],
+    }
+}
+
+/// What a queue was built with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Options(pub(super) u32);
+
+impl Options {
+    pub(crate) const CLOSES_WITH_SENDERS: Self = Self(1);
+    pub(crate) const CLOSES_WITH_RECEIVERS: Self = Self(2);
+    /// Counts what each process has taken and not finished.
+    pub(crate) const JOINABLE: Self = Self(4);
+
+    pub(crate) fn has(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    #[must_use]
+    pub(crate) fn with(self, other: Self, wanted: bool) -> Self {
+        if wanted { Self(self.0 | other.0) } else { self }
     }
 }
 

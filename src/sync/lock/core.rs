@@ -93,17 +93,29 @@ impl Core {
         Some(Holder { name: tenant.name, pid: tenant.pid, held_for, location })
     }
 
+    fn last(&self, taken: Taken) -> Option<Box<Last>> {
+        match taken {
+            Taken::Clean => None,
+            Taken::OwnerDied(None) => Some(Box::new(Last::Panicked)),
+            Taken::OwnerDied(Some(owner)) => Some(Box::new(Last::Died(self.holder(owner)))),
+        }
+    }
+
+    /// A guard that holds nothing and knows how the last holder went, for one who shares the lock: as an error if it died.
+    pub(in crate::sync) fn witness(&self, taken: Taken) -> Result<AioLockGuard, AioLockGuard> {
+        let last = self.last(taken);
+        let died = last.is_some();
+        let guard = AioLockGuard::of_nothing(last);
+        if died { Err(guard) } else { Ok(guard) }
+    }
+
     /// The guard of a lock just taken: as an error if its last owner died.
     pub(in crate::sync) fn guard(
         self: &Arc<Self>,
         taken: Taken,
         location: &'static Location<'static>,
     ) -> Result<AioLockGuard, AioLockGuard> {
-        let last = match taken {
-            Taken::Clean => None,
-            Taken::OwnerDied(None) => Some(Box::new(Last::Panicked)),
-            Taken::OwnerDied(Some(owner)) => Some(Box::new(Last::Died(self.holder(owner)))),
-        };
+        let last = self.last(taken);
         // After the look at the last holder, whose place this overwrites.
         self.words.sign(place::note(location));
         let died = last.is_some();

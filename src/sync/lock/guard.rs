@@ -44,12 +44,27 @@ impl AioLockGuard {
         Self { core: Some(core), was_panicking: std::thread::panicking(), last }
     }
 
+    /// A guard of nothing.
+    pub(in crate::sync) fn empty() -> Self {
+        Self::of_nothing(None)
+    }
+
+    pub(super) fn of_nothing(last: Option<Box<Last>>) -> Self {
+        Self { core: None, was_panicking: false, last }
+    }
+
+    /// Leaves the lock held; whoever calls this releases it in another way.
+    pub(in crate::sync) fn disarm(&mut self) {
+        self.core = None;
+    }
+
     /// The lock that it holds; `None` once leaked.
     pub(in crate::sync) fn core(&self) -> Option<&Arc<Core>> {
         self.core.as_ref()
     }
 
-    /// Keeps the lock without a guard, until [`AioLock::release`](crate::AioLock::release) is called in this process or the process ends.
+    /// Keeps the lock without a guard, until [`AioLock::release`](crate::AioLock::release) is called in this process, or the process ends or drops its
+    /// last handle of the lock: then it goes to the next who asks, as that of a dead holder.
     pub fn leak(mut self) {
         if let Some(core) = self.core.take() {
             core.words.leak();

@@ -1,0 +1,311 @@
+use std::fmt;
+use std::ops::Deref;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::error::Nothing;
+use super::item::{buffer, unpack_item};
+use super::{AioQueue, GetError, GetTimeoutError, JoinQueueError, TryGetError};
+use crate::raw::queue::{Lent, NotTaken, Patience, Queue};
+use crate::wait::{Deadline, Park, ParkUntil, blocking, never};
+#[cfg(feature = "tokio")]
+use crate::wait::{Suspend, suspended};
+use crate::wire::{Codec, Postcard};
+
+/// A queue that lends its items: what was got is delivered again unless its getter says that it is done with it.
+///
+/// Made by [`QueueBuilder::lease`](crate::QueueBuilder::lease). Items must not hold handles or descriptors, which can't be
+/// delivered twice.
+///
+/// # If a process dies
+///
+/// What it had borrowed goes to others, with its count of attempts.
+///
+/// # Examples
+///
+/// ```
+/// use aioprocessing::AioQueue;
+///
+/// let jobs = AioQueue::builder().lease(3).build::<String>()?;
+/// jobs.put("job".to_owned())?;
+/// drop(jobs.get()?);
+/// let again = jobs.get()?;
+/// assert_eq!((again.as_str(), again.attempts()), ("job", 2));
+/// again.ack();
+/// assert!(jobs.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct AioLeaseQueue<T, C = Postcard> {
+    inner: AioQueue<T, C>,
+    dead: Option<AioQueue<T, C>>,
+}
+
+/// An item that is lent. Dropped without [`ack`](Self::ack), it is delivered again.
+#[must_use = "a lease that is dropped gives its item back"]
+pub struct Lease<T> {
+    item: T,
+    loan: Loan,
+}
+
+/// Gives the item back unless it is done with.
+struct Loan {
+    queue: Queue,
+    lent: Option<Lent>,
+    attempts: u16,
+}
+
+impl Drop for Loan {
+    fn drop(&mut self) {
+        if let Some(lent) = &self.lent
+            && self.queue.region().is_ours()
+        {
+            self.queue.return_lent(lent);
+        }
+    }
+}
+
+impl<T> Lease<T> {
+    /// Done with it: it will not be delivered again. Never blocks. False if it was given to another meanwhile, which
+    /// happens only to a process that was taken for dead.
+    pub fn ack(mut self) -> bool {
+        let Some(lent) = self.loan.lent.take() else { return false };
+        self.loan.queue.region().is_ours() && self.loan.queue.finish_lent(&lent)
+    }
+
+    /// [`ack`](Self::ack), and the item.
+    pub fn into_inner(self) -> T {
+        let Self { item, mut loan } = self;
+        if let Some(lent) = loan.lent.take()
+            && loan.queue.region().is_ours()
+        {
+            loan.queue.finish_lent(&lent);
+        }
+        item
+    }
+
+    /// Gives it back, for others or for this process again. The same as dropping it.
+    pub fn give_back(self) {
+        drop(self);
+    }
+
+    /// How often it was delivered: 1 the first time. May be one too many after a process died while it got it.
+    pub fn attempts(&self) -> u16 {
+        self.loan.attempts
+    }
+}
+
+impl<T> Deref for Lease<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.item
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Lease<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lease").field("item", &self.item).field("attempts", &self.attempts()).finish()
+    }
+}
+
+impl<T, C> AioLeaseQueue<T, C> {
+    pub(super) fn over(inner: AioQueue<T, C>, dead: Option<AioQueue<T, C>>) -> Self {
+        Self { inner, dead }
+    }
+
+    forward_state!();
+
+    /// How many items were delivered in vain as often as they may be.
+    pub fn given_up(&self) -> u64 {
+        self.inner.queue.given_up()
+    }
+
+    /// Waits until every item that was put is done with.
+    ///
+    /// # Blocking
+    ///
+    /// Blocks the thread; needs no runtime.
+    ///
+    /// # If a process dies
+    ///
+    /// What it had borrowed is delivered to others, if there are any, and waited for.
+    ///
+    /// # Errors
+    ///
+    /// [`JoinQueueError::Forked`] in a process that was forked without exec.
+    pub fn join(&self) -> Result<(), JoinQueueError> {
+        self.own_to_join()?;
+        never(blocking(self.inner.queue.join_lent(&mut Park::new())));
+        Ok(())
+    }
+
+    /// [`join`](Self::join), suspending the task.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, it has had no effect.
+    ///
+    /// # Errors
+    ///
+    /// As [`join`](Self::join).
+    #[cfg(feature = "tokio")]
+    pub async fn coro_join(&self) -> Result<(), JoinQueueError> {
+        self.own_to_join()?;
+        never(suspended(self.inner.queue.join_lent(&mut Suspend::new())).await);
+        Ok(())
+    }
+
+    fn own_to_join(&self) -> Result<(), JoinQueueError> {
+        if self.inner.is_ours() { Ok(()) } else { Err(JoinQueueError::Forked) }
+    }
+}
+
+impl<T, C> AioLeaseQueue<T, C>
+where
+    T: Serialize + DeserializeOwned + Send + 'static,
+    C: Codec,
+{
+    forward_puts!();
+
+    fn dead(&self) -> Option<&Queue> {
+        self.dead.as_ref().map(|dead| &dead.queue)
+    }
+
+    fn lease(&self, lent: Result<Lent, NotTaken>, bytes: Vec<u8>) -> Result<Lease<T>, Nothing> {
+        let lent = lent?;
+        let attempts = lent.attempts();
+        let flags = lent.flags();
+        let mut loan = Loan { queue: self.inner.queue.clone(), lent: Some(lent), attempts };
+        match unpack_item::<T, C>(crate::raw::queue::Taken { flags, luggage: Vec::new() }, bytes) {
+            Ok(item) => Ok(Lease { item, loan }),
+            Err(nothing) => {
+                // It would be no more readable the next time.
+                if let Some(lent) = loan.lent.take() {
+                    loan.queue.finish_lent(&lent);
+                }
+                Err(nothing)
+            }
+        }
+    }
+
+    /// Borrows the item at the head of the queue, and waits while there is none. Items that were given back come first;
+    /// those of a borrower that died come as soon as its death is noticed: at once if a getter waits, else some items later.
+    ///
+    /// [`try_get`](Self::try_get) does not wait, [`get_timeout`](Self::get_timeout) gives up after a time, and
+    /// [`coro_get`](Self::coro_get) suspends the task instead of the thread.
+    ///
+    /// # Blocking
+    ///
+    /// Blocks the thread; needs no runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`GetError::Closed`] once the queue is closed and every item is done with; [`GetError::Decode`] if the item, which
+    /// is not delivered again, is not a `T`.
+    pub fn get(&self) -> Result<Lease<T>, GetError> {
+        self.inner.own()?;
+        let mut bytes = buffer::<T>();
+        let mut waiter = Park::new();
+        let borrow = self.inner.queue.borrow(&mut waiter, &mut bytes, self.dead(), Patience::Waits);
+        let lent = never(blocking(borrow));
+        Ok(self.lease(lent, bytes)?)
+    }
+
+    /// Borrows an item if there is one, now or never.
+    ///
+    /// # Errors
+    ///
+    /// [`TryGetError::Empty`] if there is none; otherwise as [`get`](Self::get).
+    pub fn try_get(&self) -> Result<Lease<T>, TryGetError> {
+        self.inner.own()?;
+        let mut bytes = buffer::<T>();
+        let lent = self.inner.queue.try_borrow(&mut bytes, self.dead());
+        Ok(self.lease(lent, bytes)?)
+    }
+
+    /// [`get`](Self::get) for `timeout` at the longest; zero tries once.
+    ///
+    /// # Errors
+    ///
+    /// [`GetTimeoutError::Timeout`] if no item came in time; otherwise as [`get`](Self::get).
+    pub fn get_timeout(&self, timeout: Duration) -> Result<Lease<T>, GetTimeoutError> {
+        self.inner.own()?;
+        let mut bytes = buffer::<T>();
+        let lent = if timeout.is_zero() {
+            self.inner.queue.try_borrow(&mut bytes, self.dead())
+        } else {
+            let mut waiter = ParkUntil::new(Deadline::after(timeout));
+            let borrow = self.inner.queue.borrow(&mut waiter, &mut bytes, self.dead(), Patience::Waits);
+            blocking(borrow).unwrap_or(Err(NotTaken::Empty))
+        };
+        Ok(self.lease(lent, bytes)?)
+    }
+
+    /// [`get`](Self::get), suspending the task.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is done, it has borrowed nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime, or in one without I/O or time enabled, when it has to wait.
+    #[cfg(feature = "tokio")]
+    pub async fn coro_get(&self) -> Result<Lease<T>, GetError> {
+        self.inner.own()?;
+        let mut bytes = buffer::<T>();
+        let mut waiter = Suspend::new();
+        let borrow = self.inner.queue.borrow(&mut waiter, &mut bytes, self.dead(), Patience::Waits);
+        let lent = never(suspended(borrow).await);
+        Ok(self.lease(lent, bytes)?)
+    }
+}
+
+impl<T, C> Clone for AioLeaseQueue<T, C> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), dead: self.dead.clone() }
+    }
+}
+
+impl<T, C> fmt::Debug for AioLeaseQueue<T, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AioLeaseQueue")
+            .field("queue", &self.inner)
+            .field("given_up", &self.given_up())
+            .finish()
+    }
+}
+
+/// One half of a lease queue's handle.
+struct Lending<T, C>(AioQueue<T, C>);
+
+impl<T, C: Codec> Serialize for Lending<T, C> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.travel(serializer)
+    }
+}
+
+impl<'de, T, C: Codec> Deserialize<'de> for Lending<T, C> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        AioQueue::arrive(deserializer, |queue| queue.max_attempts() > 0).map(Self)
+    }
+}
+
+impl<T, C: Codec> Serialize for AioLeaseQueue<T, C> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (Lending(self.inner.clone()), &self.dead).serialize(serializer)
+    }
+}
+
+impl<'de, T, C: Codec> Deserialize<'de> for AioLeaseQueue<T, C> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (Lending(inner), dead) = Deserialize::deserialize(deserializer)?;
+        Ok(Self { inner, dead })
+    }
+}

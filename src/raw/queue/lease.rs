@@ -1,0 +1,323 @@
+//! Lending: a getter has an item for a while and says when it is done with it.
+//!
+//! ```text
+//!        head ──┐                    lent ──┐                 tail ──┐
+//!        ┌──────▼───┬───────┬───────┬───────▼──┬─────────┬───────────▼
+//!        │ lent     │ DONE  │ given │ READY    │ READY   │
+//!        └──────────┴───────┴───────┴──────────┴─────────┘
+//! ```
+//!
+//! A record goes from `READY` to `LENT` under the get lock, and from there to `DONE` or back to `READY` in one step of its
+//! borrower, which takes no lock. The head moves over what is done, with whoever has the get lock. A record whose borrower
+//! died is lent again. Its bytes stay where they are until it is done with, so nothing is lost with a borrower.
+
+use std::collections::HashMap;
+
+use super::cursor::Cursor;
+use super::get::{Found, NotTaken, NotWon};
+use super::record::{self, Descriptor, Flags, Lending};
+use super::{GETTERS, Message, Patience, Queue, wake};
+use crate::shm::Alive as _;
+use crate::shm::atomic::Ordering;
+use crate::wait::{Look, ParkUntil, Step, Waiter, blocking, until};
+
+/// At every so many items, the dead are asked after.
+const LOOK_EVERY: u64 = 64;
+
+/// An item that is lent to this process.
+#[derive(Debug)]
+pub(crate) struct Lent {
+    /// Where its record stands. It stays there until we are done with it.
+    at: u64,
+    attempts: u16,
+    flags: Flags,
+    /// The blocks of a long payload, and its length.
+    payload: Option<(Vec<u32>, usize)>,
+    more: bool,
+}
+
+impl Lent {
+    /// The first time is 1.
+    pub(crate) fn attempts(&self) -> u16 {
+        self.attempts
+    }
+
+    pub(crate) fn flags(&self) -> Flags {
+        self.flags
+    }
+}
+
+impl Queue {
+    /// How many records between the ends nobody will ask for: a hint.
+    #[inline]
+    pub(super) fn done(&self) -> u64 {
+        if self.max_attempts == 0 { 0 } else { u64::from(self.words.get.done.load(Ordering::Relaxed)) }
+    }
+
+    /// How many items were lent in vain as often as they may be.
+    pub(crate) fn given_up(&self) -> u64 {
+        self.words.get.given_up.load(Ordering::Relaxed)
+    }
+
+    /// Borrows an item: its bytes are put into `into`. One that was lent in vain too often goes to `dead` instead. Dropped
+    /// before it is done, it has borrowed nothing.
+    pub(crate) async fn borrow<W: Waiter>(
+        &self,
+        waiter: &mut W,
+        into: &mut Vec<u8>,
+        dead: Option<&Queue>,
+        patience: Patience,
+    ) -> Result<Result<Lent, NotTaken>, W::GaveUp> {
+        let mut has_waited = false;
+        let lent = until(waiter, |look| {
+            self.count_wait_of_get(look, &mut has_waited);
+            loop {
+                match self.attempt_borrow(look, into, patience) {
+                    Step::Done(Ok(lent)) if lent.attempts > self.max_attempts => {
+                        self.give_up(&lent, into, dead)
+                    }
+                    other => return other,
+                }
+            }
+        })
+        .await?;
+        Ok(lent.and_then(|lent| {
+            if let Some((blocks, length)) = &lent.payload {
+                self.copy_long(blocks, *length, into)?;
+            }
+            Ok(lent)
+        }))
+    }
+
+    /// Borrows an item now or never.
+    pub(crate) fn try_borrow(&self, into: &mut Vec<u8>, dead: Option<&Queue>) -> Result<Lent, NotTaken> {
+        let mut waiter = ParkUntil::new(Self::grace());
+        let borrow = self.borrow(&mut waiter, into, dead, Patience::Tries);
+        blocking(borrow).unwrap_or(Err(NotTaken::Empty))
+    }
+
+    /// Waits until every item is done with.
+    pub(crate) async fn join_lent<W: Waiter>(&self, waiter: &mut W) -> Result<(), W::GaveUp> {
+        until(waiter, |_| if self.len() == 0 { Step::Done(()) } else { Step::Wait(self.joiners()) }).await
+    }
+
+    fn attempt_borrow<'a>(
+        &'a self,
+        look: Look,
+        into: &mut Vec<u8>,
+        patience: Patience,
+    ) -> Step<'a, Result<Lent, NotTaken>> {
+        let side = &self.words.get;
+        if self.words.is_ended() {
+            return Step::Done(Err(NotTaken::Closed));
+        }
+        self.mark_receiver();
+        let tries = patience == Patience::Tries;
+        let lent = Cursor(side.lent.load(Ordering::Acquire));
+        // Now and then in any case: getters who never have to wait would never hear of a death.
+        let is_due = lent.number().is_multiple_of(LOOK_EVERY)
+            || side.scanned.load(Ordering::Relaxed) != self.region().deaths();
+        let looks_around = look.is_thorough() || tries || is_due;
+        let nothing = |tail: Cursor| {
+            // What others have borrowed may come back.
+            let is_over = self.len() == 0;
+            if is_over && (tail.is_closed() || looks_around && self.close_after_senders()) {
+                Step::Done(Err(NotTaken::Closed))
+            } else if tries {
+                Step::Done(Err(NotTaken::Empty))
+            } else {
+                Step::Wait(self.items())
+            }
+        };
+        let tail = self.words.tail();
+        if lent.number() == tail.number() && side.returned.load(Ordering::Acquire) == 0 && !looks_around {
+            return nothing(tail);
+        }
+        if let Step::Wait(spot) = side.lock.attempt(look, self.party(GETTERS)) {
+            return Step::Wait(spot);
+        }
+        let lent = {
+            let _held = self.hold(&side.lock, GETTERS);
+            self.advance();
+            self.lend(into, looks_around)
+        };
+        match lent {
+            Ok(lent) => {
+                if lent.more && look.is_listed() {
+                    self.items().notify_one();
+                }
+                Step::Done(Ok(lent))
+            }
+            Err(NotWon::Empty(tail)) => nothing(tail),
+            Err(_) => Step::Done(Err(NotTaken::Corrupt)),
+        }
+    }
+
+    /// Lends a record that came back, or the next. Under the get lock.
+    fn lend(&self, into: &mut Vec<u8>, looks_around: bool) -> Result<Lent, NotWon> {
+        let side = &self.words.get;
+        let returned = side.returned.load(Ordering::Acquire);
+        let lent = Cursor(side.lent.load(Ordering::Relaxed));
+        let tail = self.words.tail();
+        if returned > 0 || looks_around {
+            let deaths = self.region().deaths();
+            if let Some((found, was_returned)) = self.find_returned(lent, looks_around)? {
+                if was_returned {
+                    let one_less = |now: u32| Some(now.saturating_sub(1));
+                    let _ = side.returned.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_less);
+                }
+                return self.lend_found(&found, into, true);
+            }
+            // Only if none came meanwhile.
+            let _ = side.returned.compare_exchange(returned, 0, Ordering::AcqRel, Ordering::Relaxed);
+            if looks_around {
+                side.scanned.store(deaths, Ordering::Relaxed);
+            }
+        }
+        if lent.number() == tail.number() {
+            return Err(NotWon::Empty(tail));
+        }
+        let length = self.words.head().distance_to(tail);
+        if length > side.peak.load(Ordering::Relaxed) {
+            side.peak.store(length, Ordering::Relaxed);
+        }
+        let found = self.find(lent)?;
+        let next = lent.after_one(found.at + record::size(found.length));
+        let more = next.number() != tail.number();
+        let lent = self.lend_found(&found, into, more)?;
+        side.lent.store(next.0, Ordering::Release);
+        Ok(lent)
+    }
+
+    fn lend_found(&self, found: &Found, into: &mut Vec<u8>, more: bool) -> Result<Lent, NotWon> {
+        let descriptor = self.descriptor(found.at).ok_or(NotWon::Corrupt)?;
+        into.clear();
+        let payload = self.copy_short(found, into)?;
+        // If we die between these two, the count errs by one too many.
+        let attempts = descriptor.attempts().saturating_add(1);
+        descriptor.set_attempts(attempts);
+        let now = descriptor.lending();
+        if !descriptor.change(now, Lending::to(self.region().me())) {
+            return Err(NotWon::Corrupt);
+        }
+        Ok(Lent { at: found.at, attempts, flags: found.facts.flags, payload, more })
+    }
+
+    fn descriptor(&self, at: u64) -> Option<&Descriptor> {
+        self.blocks.area().object(self.blocks.offset(at))
+    }
+
+    /// A record that was lent and is to be lent again, and whether it was given back.
+    fn find_returned(&self, lent: Cursor, asks_for_the_dead: bool) -> Result<Option<(Found, bool)>, NotWon> {
+        let mut alive = HashMap::new();
+        let mut at = self.words.head();
+        let mut done = 0;
+        while at.number() != lent.number() {
+            let found = self.find(at)?;
+            let lending = self.descriptor(found.at).ok_or(NotWon::Corrupt)?.lending();
+            if lending == Lending::READY {
+                return Ok(Some((found, true)));
+            }
+            if asks_for_the_dead && let Some(owner) = lending.borrower() {
+                let lives = *alive.entry(owner).or_insert_with(|| self.region().is_alive(owner));
+                if !lives {
+                    return Ok(Some((found, false)));
+                }
+            }
+            done += u32::from(lending == Lending::DONE);
+            at = at.after_one(found.at + record::size(found.length));
+        }
+        if asks_for_the_dead {
+            // Whoever was killed after it was done left the count too low.
+            self.words.get.done.fetch_max(done, Ordering::Relaxed);
+        }
+        Ok(None)
+    }
+
+    /// Moves the head over what is done with, and frees it. Under the get lock.
+    pub(super) fn advance(&self) {
+        if self.max_attempts == 0 {
+            return;
+        }
+        let side = &self.words.get;
+        let me = self.region().me();
+        loop {
+            let head = Cursor(side.head.load(Ordering::Relaxed));
+            if head.number() == Cursor(side.lent.load(Ordering::Relaxed)).number() {
+                return;
+            }
+            let Ok(found) = self.find(head) else { return };
+            let is_done = self.descriptor(found.at).is_some_and(|d| d.lending() == Lending::DONE);
+            if !is_done {
+                return;
+            }
+            let payload = match found.facts.flags.has(Flags::EXTENT) {
+                true => self.payload_blocks(&found.facts, found.length).unwrap_or_default(),
+                false => Vec::new(),
+            };
+            self.blocks.adopt(me, &payload);
+            if let Some(block) = found.left {
+                self.blocks.rename(me, block);
+            }
+            let next = head.after_one(found.at + record::size(found.length));
+            side.head.store(next.0, Ordering::Release);
+            let _ = side
+                .done
+                .fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| Some(now.saturating_sub(1)));
+            let freed: Vec<u32> = payload.into_iter().chain(found.left).collect();
+            if !freed.is_empty() {
+                self.give_back(&freed);
+            }
+        }
+    }
+
+    /// The borrower is done with the item; false if it was not ours any more.
+    pub(crate) fn finish_lent(&self, lent: &Lent) -> bool {
+        let me = self.region().me();
+        let Some(descriptor) = self.descriptor(lent.at) else { return false };
+        if !descriptor.change(Lending::to(me), Lending::DONE) {
+            return false;
+        }
+        let side = &self.words.get;
+        side.done.fetch_add(1, Ordering::AcqRel);
+        // If somebody has the lock, the next who takes it moves the head.
+        if side.lock.try_acquire(self.party(GETTERS)).is_some() {
+            let _held = self.hold(&side.lock, GETTERS);
+            self.advance();
+        }
+        wake(self.space(), &side.space);
+        if self.len() == 0 {
+            self.joiners().notify_all();
+            if self.words.tail().is_closed() {
+                self.items().notify_all();
+            }
+        }
+        true
+    }
+
+    /// The borrower gives the item back for others. Takes no lock.
+    pub(crate) fn return_lent(&self, lent: &Lent) {
+        let me = self.region().me();
+        let back = |descriptor: &Descriptor| descriptor.change(Lending::to(me), Lending::READY);
+        if self.descriptor(lent.at).is_some_and(back) {
+            self.words.get.returned.fetch_add(1, Ordering::AcqRel);
+            wake(self.items(), &self.words.put.items);
+        }
+    }
+
+    /// Puts an item that nobody could finish where the dead letters are.
+    #[cold]
+    fn give_up(&self, lent: &Lent, bytes: &mut Vec<u8>, dead: Option<&Queue>) {
+        if let Some((blocks, length)) = &lent.payload
+            && self.copy_long(blocks, *length, bytes).is_err()
+        {
+            bytes.clear();
+        }
+        if let Some(dead) = dead {
+            // If that one is full or closed, the item is only counted.
+            let _ = dead.try_put(Message { bytes, flags: lent.flags.without_place(), luggage: &[] });
+        }
+        self.words.get.given_up.fetch_add(1, Ordering::Relaxed);
+        self.finish_lent(lent);
+    }
+}

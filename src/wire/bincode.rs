@@ -1,0 +1,33 @@
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::codec::{Codec, DecodeError, EncodeError};
+
+/// A [`Codec`]: the format of the crate `bincode`, version 2, with its standard settings. Feature `bincode`.
+///
+/// Reading stops at a limit of 4 GiB, so that a message of a few bytes can't ask for all memory.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Bincode;
+
+const LIMIT: usize = 4 << 30;
+
+fn settings() -> impl bincode::config::Config {
+    bincode::config::standard().with_limit::<LIMIT>()
+}
+
+impl Codec for Bincode {
+    const NAME: &'static str = "bincode";
+
+    fn encode<T: Serialize + ?Sized>(value: &T, into: &mut Vec<u8>) -> Result<(), EncodeError> {
+        let done = bincode::serde::encode_into_std_write(value, into, settings());
+        done.map(drop).map_err(|error| EncodeError::Value { message: error.to_string() })
+    }
+
+    fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
+        match bincode::serde::decode_from_slice(bytes, settings()) {
+            Ok((value, read)) if read == bytes.len() => Ok(value),
+            Ok((_, read)) => Err(DecodeError::LeftOver { bytes: bytes.len() - read }),
+            Err(error) => Err(DecodeError::Value { message: error.to_string() }),
+        }
+    }
+}

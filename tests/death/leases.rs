@@ -1,0 +1,169 @@
+//! Leases: lent, acknowledged, given back, and delivered again after whoever had them died.
+
+use std::time::Duration;
+
+use aioprocessing::{AioLeaseQueue, AioProcess, AioQueue, Lease};
+
+use crate::crowd::{Crowd, FACES, Face, Fault, Kind, LIMIT, Mode, PATIENCE, run};
+use crate::suite::{Play, Scenario, wrong};
+use crate::trace::{Reached, Victim, begin, end};
+
+type Item = Vec<u8>;
+type Queue = AioLeaseQueue<Item>;
+
+const LONG: usize = 100_000;
+
+fn item(id: u8, length: usize) -> Item {
+    vec![id; length]
+}
+
+fn get(queue: &Queue, face: Face, limit: Duration) -> Result<Option<Lease<Item>>, Fault> {
+    let got = match face {
+        Face::Blocking => match queue.get_timeout(limit) {
+            Err(error) if error.is_timeout() => return Ok(None),
+            other => other.map_err(|error| error.to_string()),
+        },
+        Face::Async => match run(Some(limit), queue.coro_get()) {
+            None => return Ok(None),
+            Some(other) => other.map_err(|error| error.to_string()),
+        },
+    };
+    match got {
+        Ok(lease) if lease.iter().all(|&byte| byte == lease[0]) => Ok(Some(lease)),
+        Ok(lease) => wrong(Kind::Torn, format!("an item of {} bytes is not whole", lease.len())),
+        Err(error) => wrong(Kind::Torn, format!("a get failed: {error}")),
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Does {
+    Gets,
+    Acks,
+    GivesBack,
+}
+
+struct Leases {
+    queue: Queue,
+    does: Does,
+    items: u8,
+    is_done: bool,
+    is_dead: bool,
+}
+
+impl Leases {
+    /// Takes and acknowledges whatever comes.
+    fn collect(&self, mode: Mode) -> Result<Vec<u8>, Fault> {
+        let mut seen = Vec::new();
+        // The victim's own may be done with.
+        let certain = if self.does == Does::Acks { self.items - 1 } else { self.items };
+        for turn in 0..=self.items {
+            let limit = match mode {
+                Mode::Stop => LIMIT,
+                Mode::Kill if turn < certain => PATIENCE,
+                // It comes at once, if it does.
+                Mode::Kill => Duration::from_millis(15),
+            };
+            let Some(lease) = get(&self.queue, FACES[usize::from(turn) % 2], limit)? else { break };
+            seen.push(lease[0]);
+            if !lease.ack() {
+                return wrong(Kind::Torn, "a lease in hand was taken away");
+            }
+        }
+        Ok(seen)
+    }
+}
+
+impl Play for Leases {
+    fn look(&mut self, _: &Victim, reached: Reached) {
+        self.is_done = reached == Reached::End;
+    }
+
+    fn after(&mut self, crowd: &mut Crowd) {
+        self.is_dead = crowd.mode == Mode::Kill;
+        let mut seen = match self.collect(crowd.mode) {
+            Ok(seen) => seen,
+            Err(fault) => return crowd.faults.push(fault),
+        };
+        seen.sort_unstable();
+        if seen.windows(2).any(|pair| pair[0] == pair[1]) {
+            crowd.fault(Kind::Duplicated, format!("{seen:?}"));
+        }
+        if !self.is_dead {
+            return;
+        }
+        let missing: Vec<_> = (0..self.items).filter(|id| !seen.contains(id)).collect();
+        let acked = self.does == Does::Acks && self.is_done;
+        match missing.as_slice() {
+            [] if acked => crowd.fault(Kind::Duplicated, "an item that was done with came again"),
+            [] => {}
+            [0] if self.does == Does::Acks => {}
+            _ => crowd.fault(Kind::Lost, format!("{missing:?} of {} items", self.items)),
+        }
+        let queue = self.queue.clone();
+        crowd.untimed(
+            "join",
+            move || if queue.join().is_ok() { Ok(()) } else { wrong(Kind::Lost, "join failed") },
+        );
+    }
+}
+
+fn gets(queue: Queue) {
+    begin();
+    let lease = queue.get();
+    end();
+    drop(lease);
+}
+
+fn acks(queue: Queue) {
+    let lease = queue.get().unwrap();
+    begin();
+    let done = lease.ack();
+    end();
+    assert!(done);
+}
+
+fn gives_back(queue: Queue) {
+    let lease = queue.get().unwrap();
+    begin();
+    drop(lease);
+    end();
+}
+
+fn dies_with_one(queue: Queue) {
+    let _lease = queue.get().unwrap();
+    // SAFETY: ends this process.
+    unsafe { libc::raise(libc::SIGKILL) };
+}
+
+fn stage(crowd: &mut Crowd, does: Does, length: usize, died_before: bool) -> (Victim, Box<dyn Play>) {
+    let items = 3;
+    let _ = crowd;
+    let queue: Queue = AioQueue::builder().lease(9).build().unwrap();
+    (0..items).for_each(|id| queue.put(item(id, length)).unwrap());
+    if died_before {
+        let _ = AioProcess::spawn(dies_with_one, (queue.clone(),)).unwrap().join();
+    }
+    let child = match does {
+        Does::Gets => AioProcess::spawn(gets, (queue.clone(),)),
+        Does::Acks => AioProcess::spawn(acks, (queue.clone(),)),
+        Does::GivesBack => AioProcess::spawn(gives_back, (queue.clone(),)),
+    };
+    let victim = Victim::at_begin(child.unwrap());
+    (victim, Box::new(Leases { queue, does, items, is_done: false, is_dead: false }))
+}
+
+pub(crate) const SCENARIOS: &[Scenario] = &[
+    Scenario { name: "lease, get", stage: |crowd| stage(crowd, Does::Gets, 24, false) },
+    Scenario { name: "lease, get, long item", stage: |crowd| stage(crowd, Does::Gets, LONG, false) },
+    Scenario { name: "lease, ack", stage: |crowd| stage(crowd, Does::Acks, 24, false) },
+    Scenario { name: "lease, ack, long item", stage: |crowd| stage(crowd, Does::Acks, LONG, false) },
+    Scenario { name: "lease, given back", stage: |crowd| stage(crowd, Does::GivesBack, 24, false) },
+    Scenario {
+        name: "lease, delivered again after a death",
+        stage: |crowd| stage(crowd, Does::Gets, 24, true),
+    },
+    Scenario {
+        name: "lease, long item delivered again after a death",
+        stage: |crowd| stage(crowd, Does::Gets, LONG, true),
+    },
+];

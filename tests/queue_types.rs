@@ -1,0 +1,169 @@
+//! Which types an item may be of: what could not be read back is refused when it is put; codecs.
+
+mod kit;
+
+use std::collections::{BTreeMap, HashMap};
+
+use aioprocessing::{AioQueue, Codec, DecodeError, EncodeError, PutError};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+aioprocessing::test_support!();
+
+fn passes<T: Serialize + DeserializeOwned + Send + PartialEq + std::fmt::Debug + Clone + 'static>(item: T) {
+    let queue = AioQueue::unbounded().unwrap();
+    queue.put(item.clone()).unwrap();
+    assert_eq!(queue.get().unwrap(), item);
+}
+
+fn refusal<T: Serialize + DeserializeOwned + Send + 'static>(item: T) -> String {
+    let queue = AioQueue::unbounded().unwrap();
+    let error = queue.put(item).unwrap_err();
+    assert!(matches!(error, PutError::Encode { .. }) && queue.is_empty());
+    error.to_string()
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+enum Tree {
+    Leaf,
+    Named { name: String, weight: f64 },
+    Pair(Box<Tree>, Box<Tree>),
+    Many(Vec<Tree>),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Ordinary {
+    numbers: (u8, i16, u32, i64, u128, f32, char, bool),
+    text: String,
+    maybe: Option<Box<Ordinary>>,
+    map: BTreeMap<String, Vec<u8>>,
+    hash: HashMap<u32, ()>,
+    tree: Tree,
+    unit: (),
+    address: std::net::IpAddr,
+    time: std::time::Duration,
+    positive: std::num::NonZeroU32,
+}
+
+fn ordinary() -> Ordinary {
+    Ordinary {
+        numbers: (1, -2, 3, -4, 5, 6.5, 'ä', true),
+        text: "text".to_owned(),
+        maybe: None,
+        map: BTreeMap::from([("a".to_owned(), vec![1, 2])]),
+        hash: HashMap::from([(7, ())]),
+        tree: Tree::Many(vec![
+            Tree::Leaf,
+            Tree::Named { name: "n".to_owned(), weight: 0.5 },
+            Tree::Pair(Box::new(Tree::Leaf), Box::new(Tree::Leaf)),
+        ]),
+        unit: (),
+        address: std::net::IpAddr::from([127, 0, 0, 1]),
+        time: std::time::Duration::from_millis(5),
+        positive: std::num::NonZeroU32::MIN,
+    }
+}
+
+#[test]
+fn ordinary_types_pass() {
+    passes(());
+    passes(Some(Some(5_u8)));
+    passes(vec![String::new(), "a".to_owned()]);
+    passes([1_u64; 30]);
+    passes(Ordinary { maybe: Some(Box::new(ordinary())), ..ordinary() });
+    passes(Vec::<Tree>::new());
+    passes(b"bytes".to_vec());
+    passes("text".to_owned());
+    passes(Box::<[u8]>::from([1, 2]));
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Untagged {
+    Number(u64),
+    Text(String),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind")]
+enum Tagged {
+    A { x: u8 },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Skips {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    first: Option<u64>,
+    second: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Flattens {
+    name: u8,
+    #[serde(flatten)]
+    rest: BTreeMap<String, u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+enum Deep {
+    End,
+    Down(Box<Deep>),
+}
+
+#[test]
+fn what_cannot_be_read_back_is_an_error_of_put() {
+    assert!(refusal(Untagged::Number(5)).contains("untagged"));
+    // Also where this value would not show it.
+    assert!(refusal(None::<Untagged>).contains("untagged"));
+    assert!(refusal((1, Vec::<Untagged>::new(), 2)).contains("untagged"));
+    assert!(refusal(Tagged::A { x: 1 }).contains("tag"));
+    assert!(refusal(Skips { first: None, second: Some(1) }).contains("skip_serializing_if"));
+    passes(Skips { first: Some(2), second: None });
+    assert!(refusal(Flattens { name: 1, rest: BTreeMap::new() }).contains("flatten"));
+    let deep = |levels: usize| (0..levels).fold(Deep::End, |inner, _| Deep::Down(Box::new(inner)));
+    passes(deep(100));
+    assert!(refusal(deep(200)).contains("128 levels"));
+}
+
+/// A codec of the user's own, that describes itself a little.
+struct Lines;
+
+impl Codec for Lines {
+    const NAME: &'static str = "lines";
+    const SELF_DESCRIBING: bool = true;
+
+    fn encode<T: Serialize + ?Sized>(value: &T, into: &mut Vec<u8>) -> Result<(), EncodeError> {
+        into.extend_from_slice(b"line ");
+        aioprocessing::Postcard::encode(value, into)
+    }
+
+    fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
+        match bytes.strip_prefix(b"line ") {
+            Some(rest) => aioprocessing::Postcard::decode(rest),
+            None => Err(DecodeError::LeftOver { bytes: 0 }),
+        }
+    }
+}
+
+#[test]
+fn another_codec_through_the_builder() {
+    let queue = AioQueue::builder().max_items(4).codec::<Lines>().build::<(u8, String)>().unwrap();
+    queue.put((1, "a".to_owned())).unwrap();
+    let echo = |queue: AioQueue<(u8, String), Lines>| queue.get().unwrap();
+    let child = aioprocessing::AioProcess::spawn(echo, (queue.clone(),)).unwrap();
+    assert_eq!(child.join().unwrap(), (1, "a".to_owned()));
+}
+
+#[cfg(feature = "bincode")]
+#[test]
+fn bincode_behind_its_feature() {
+    use aioprocessing::Bincode;
+
+    let queue = AioQueue::builder().codec::<Bincode>().build::<Ordinary>().unwrap();
+    queue.put(ordinary()).unwrap();
+    assert_eq!(queue.get().unwrap(), ordinary());
+    // A message of nine bytes that asks for a vector of 2^60 numbers.
+    let bytes = [253, 0, 0, 0, 0, 0, 0, 0, 16];
+    assert!(Bincode::decode::<Vec<u64>>(&bytes).is_err());
+    assert!(Bincode::decode::<u8>(&[1, 2]).is_err());
+}
