@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use aioprocessing::{AioBarrier, AioEvent, AioProcess, AioValue, BarrierError, Met};
 use kit::Watchdog;
 use kit::either::either;
-use kit::sides::{Place, Side, Started, each, start};
+use kit::sides::{Side, Started, each, start};
 
 aioprocessing::test_support!();
 

@@ -11,6 +11,7 @@ aioprocessing::plain! {
     pub struct Point {
         /// First.
         pub x: f64,
+        /// Second.
         pub y: f64,
     }
 

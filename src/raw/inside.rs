@@ -44,7 +44,7 @@ impl<'a> PassOn<'a> {
     }
 
     /// What the wake-up was for has been got.
-    pub(super) fn is_settled(mut self) {
+    pub(super) fn settle(mut self) {
         self.is_due = false;
     }
 }

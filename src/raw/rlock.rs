@@ -70,7 +70,7 @@ impl Hold {
     }
 
     fn once_less(self, died: bool) -> Self {
-        Self(self.0 - (1 << COUNT_SHIFT) | if died { DIED } else { 0 })
+        Self((self.0 - (1 << COUNT_SHIFT)) | if died { DIED } else { 0 })
     }
 
     fn leaked_once_more(self) -> Self {

@@ -252,7 +252,7 @@ impl<'a> Semaphore<'a> {
     ) -> Result<(), W::GaveUp> {
         let pass_on = PassOn::of(self.spot(count, party));
         until(waiter, |look| self.attempt(look, party, count)).await?;
-        pass_on.is_settled();
+        pass_on.settle();
         Ok(())
     }
 

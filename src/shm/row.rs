@@ -40,10 +40,6 @@ impl<T: Object> Row<T> {
         let first = unsafe { region.map().base().add(at) }.cast();
         Ok(Self { region: region.clone(), first })
     }
-
-    pub(crate) fn region(&self) -> &Arc<Region> {
-        &self.region
-    }
 }
 
 impl<T: Shared> Deref for Row<T> {

@@ -245,7 +245,6 @@ impl AioCondition {
     }
 
     /// Gives the lock up and begins to wait, in one step as far as notifiers who hold the lock can tell.
-    #[expect(clippy::type_complexity, reason = "a place, and how to make the guard again")]
     fn begin<G: ConditionGuard>(
         &self,
         guard: G,

@@ -11,7 +11,7 @@ use crate::sync::{
 };
 
 /// Makes the guard of a lock that was given up once more, when the lock is taken again.
-pub type Restore<G> = Box<dyn FnOnce(AioLockGuard) -> G + Send>;
+pub(super) type Restore<G> = Box<dyn FnOnce(AioLockGuard) -> G + Send>;
 
 /// Which lock in which region.
 pub(super) type LockId = ((u64, u64), u64);

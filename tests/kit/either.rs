@@ -13,4 +13,5 @@ macro_rules! either {
     };
 }
 
+#[allow(unused_imports, reason = "each test program uses a part of the kit")]
 pub(crate) use either;
