@@ -264,15 +264,11 @@ impl Region {
 
     /// One of its bells. Objects may share them, so what asks for more than there are, as a handle of a forged region does,
     /// gets the last.
-    /// How many bells there are.
-    pub(crate) fn bells(&self) -> usize {
-        self.bells.len()
-    }
-
     pub(crate) fn bell(&self, index: usize) -> &Source {
         &self.bells[index.min(self.bells.len() - 1)]
     }
 
+    /// How many bells there are.
     pub(crate) fn bells(&self) -> usize {
         self.bells.len()
     }
