@@ -440,7 +440,8 @@ fn no_task_is_lost_or_run_twice_in_a_storm() {
             scope.spawn(|| {
                 let mut turn = round;
                 while !done.load(std::sync::atomic::Ordering::Relaxed) {
-                    std::thread::sleep(Duration::from_millis(3));
+                    // Longer than a start takes: who kills faster than that lets nothing be done.
+                    std::thread::sleep(Duration::from_millis(20));
                     let pids = pool.worker_pids();
                     if !pids.is_empty() {
                         turn += 1;
@@ -482,7 +483,7 @@ fn with_retries_every_result_is_right_in_a_storm() {
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 while !done.load(std::sync::atomic::Ordering::Relaxed) {
-                    std::thread::sleep(Duration::from_millis(10));
+                    std::thread::sleep(Duration::from_millis(20));
                     if let Some(&pid) = pool.worker_pids().first() {
                         let pid = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
                         let _ = rustix::process::kill_process(pid, Signal::KILL);

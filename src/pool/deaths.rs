@@ -49,7 +49,8 @@ impl Desk {
             }
         }
         self.board.region().look_for_deaths();
-        self.board.sweep();
+        let posted = (0..).zip(&self.slots).filter(|(_, slot)| slot.is_posted).map(|(index, _)| index);
+        self.board.sweep(posted);
     }
 
     /// The tasks of a worker that has ended. True: it ran one.

@@ -1,5 +1,6 @@
 //! What the pool's owner does with its board. One thread at a time: the owner sees to that.
 
+use std::collections::HashSet;
 use std::io;
 
 use super::words::{ARGS_AT, Cell, INLINE, ORDER, Phase, Progress, RESULT_LUGGAGE, RESULTS_AT, TASK_LUGGAGE};
@@ -159,6 +160,13 @@ impl Board {
         self.payload(cell.args_first.load(Ordering::Relaxed), length, 0)
     }
 
+    fn result_blocks(&self, index: u32) -> Result<Vec<u32>, Nonsense> {
+        let cell = self.cell(index)?;
+        let length = Progress::of(cell.progress.load(Ordering::Acquire)).bytes;
+        let length = usize::try_from(length).map_err(|_| Nonsense)?;
+        self.payload(cell.results_first.load(Ordering::Relaxed), length, INLINE)
+    }
+
     fn release(&self, blocks: &[u32]) {
         if !blocks.is_empty() {
             self.blocks.free(&self.words.extents, self.region().me(), blocks);
@@ -166,12 +174,16 @@ impl Board {
         }
     }
 
-    /// Frees the memory that dead workers left. Their results must have been collected.
-    pub(crate) fn sweep(&self) {
+    /// Frees the memory that dead workers left, but for the results in these cells, which are still to be collected: another worker
+    /// may have died since those were that the caller knows of.
+    pub(crate) fn sweep(&self, cells: impl Iterator<Item = u32>) {
+        let needed: HashSet<u32> =
+            cells.filter_map(|index| self.result_blocks(index).ok()).flatten().collect();
         let known = self.words.extents.entries.load(Ordering::Acquire).min(self.blocks.count());
         let is_orphan =
             |&block: &u32| self.blocks.owner(block).is_some_and(|owner| !self.region().is_alive(owner));
-        let orphans: Vec<u32> = (0..known).filter(is_orphan).collect();
+        let orphans: Vec<u32> =
+            (0..known).filter(is_orphan).filter(|block| !needed.contains(block)).collect();
         if !orphans.is_empty() {
             self.blocks.free_cold(&self.words.extents, &orphans);
             self.memory().notify_all();
