@@ -282,8 +282,9 @@ impl<'a> Semaphore<'a> {
 
     /// Gives `count` of this process's permits back; never waits.
     pub(crate) fn give_back<A: Alive>(self, party: Party<'a, A>, count: u32) {
+        planted!("who-waits-is-woken-before-the-permit-is-back", (), self.wake(party, count));
         self.own(party).change(|share| share.given_back(count));
-        self.wake(party, count);
+        planted!("who-waits-is-woken-before-the-permit-is-back", self.wake(party, count), ());
     }
 
     /// `count` of this process's permits will not come back; never waits.
@@ -302,7 +303,12 @@ impl<'a> Semaphore<'a> {
                 return Err(TooMany);
             }
             let next = now.wrapping_add(u64::from(count));
-            match self.words.released.compare_exchange(now, next, Ordering::AcqRel, Ordering::Acquire) {
+            let released = &self.words.released;
+            match planted!(
+                "releases-at-once-are-not-seen",
+                released.compare_exchange(now, next, Ordering::AcqRel, Ordering::Acquire),
+                Ok(released.fetch_add(u64::from(count), Ordering::AcqRel))
+            ) {
                 Ok(_) => break,
                 Err(other) => now = other,
             }
