@@ -3,7 +3,7 @@
 //! Absolute times mean little on a shared machine; what counts is the last column, the ratio to the first line of each group
 //! within the same run.
 
-#![allow(unsafe_code, missing_docs)]
+#![allow(unsafe_code, missing_docs, clippy::multiple_unsafe_ops_per_block)]
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -45,14 +45,14 @@ struct Robust(Box<libc::pthread_mutex_t>);
 
 impl Robust {
     fn new() -> Self {
-        // SAFETY: plain C structures, initialised by the calls below before they are used.
-        let (mut attributes, mut mutex) = unsafe { (std::mem::zeroed(), Box::new(std::mem::zeroed())) };
+        let mut attributes = std::mem::MaybeUninit::uninit();
+        let mut mutex = Box::new(libc::PTHREAD_MUTEX_INITIALIZER);
         // SAFETY: the attributes and the mutex live here, and the mutex stays where it is.
         unsafe {
-            libc::pthread_mutexattr_init(&raw mut attributes);
-            libc::pthread_mutexattr_setpshared(&raw mut attributes, libc::PTHREAD_PROCESS_SHARED);
-            libc::pthread_mutexattr_setrobust(&raw mut attributes, libc::PTHREAD_MUTEX_ROBUST);
-            libc::pthread_mutex_init(&raw mut *mutex, &raw const attributes);
+            libc::pthread_mutexattr_init(attributes.as_mut_ptr());
+            libc::pthread_mutexattr_setpshared(attributes.as_mut_ptr(), libc::PTHREAD_PROCESS_SHARED);
+            libc::pthread_mutexattr_setrobust(attributes.as_mut_ptr(), libc::PTHREAD_MUTEX_ROBUST);
+            libc::pthread_mutex_init(&raw mut *mutex, attributes.as_ptr());
         }
         Self(mutex)
     }

@@ -56,6 +56,14 @@ a-cancelled-wait-eats-its-notification condition case_87_a_cancelled_wait_gives
 the-dead-are-waited-for               barrier case_98
 a-cancelled-party-stays-counted       barrier case_99_a_cancelled
 who-has-met-is-told-of-what-broke-later barrier case_96_who_has_met
+dead-workers-are-not-looked-for       pool_deaths case_139
+a-dead-worker-s-task-is-forgotten     pool_deaths case_139
+a-taker-leaves-no-name                pool_deaths case_138
+the-item-that-died-runs-again         pool_deaths a_death_in_a_chunk
+results-are-noted-at-the-end          pool_deaths a_death_in_a_chunk
+a-storm-never-ends                    pool_deaths workers_that_die_at_their_start
+a-cancelled-task-runs                 pool_deaths case_144
+a-limit-is-not-armed                  pool_deaths a_task_that_overruns
 publish-before-payload                queue case_31
 publish-before-payload                queue_deaths case_44
 close-beside-the-tail                 queue case_35_a_put

@@ -31,6 +31,8 @@ mod leases;
 mod lifecycle;
 #[path = "death/locks.rs"]
 mod locks;
+#[path = "death/meeting.rs"]
+mod meeting;
 #[path = "death/queues.rs"]
 mod queues;
 #[path = "death/readers.rs"]
@@ -59,6 +61,7 @@ fn scenarios() -> Vec<&'static Scenario> {
         readers::SCENARIOS,
         leases::SCENARIOS,
         semaphores::SCENARIOS,
+        meeting::SCENARIOS,
         queues::SCENARIOS,
     ];
     all.into_iter().flatten().filter(|scenario| scenario.name.contains(&wanted)).collect()

@@ -28,6 +28,9 @@ const PERMITS: u32 = 3;
 const PATIENCE: Duration = Duration::from_secs(3);
 const MARK: u64 = u64::MAX;
 
+/// How many may be on their way out at a time: closing an inotify instance takes the kernel 10 ms and more, one after the
+/// other for the whole machine.
+const DYING: usize = 40;
 /// What a line of a ledger says.
 const WILL_PUT: u8 = 0;
 const HAS_PUT: u8 = 1;
@@ -231,8 +234,8 @@ impl Worker {
         std::fs::metadata(&self.book).is_ok_and(|data| data.len() >= least)
     }
 
-    /// Kills it, sooner or later after its first operation.
-    fn kill(self, ledger: &mut Ledger, dice: &mut Dice) {
+    /// Kills it, sooner or later after its first operation. Its end may take the kernel a while.
+    fn kill(self, ledger: &mut Ledger, dice: &mut Dice) -> Self {
         while !self.has_done_something() && self.since.elapsed() < PATIENCE {
             std::thread::sleep(Duration::from_micros(100));
         }
@@ -242,13 +245,14 @@ impl Worker {
         } else {
             ledger.hung.push(format!("a {:?} has done nothing for {PATIENCE:?}", self.role));
         }
-        self.end(ledger);
+        self.child.kill().unwrap();
+        self
     }
 
-    fn end(self, ledger: &mut Ledger) {
-        ledger.consumers_killed += usize::from(self.role == Role::Consumer);
-        self.child.kill().unwrap();
+    /// After its end.
+    fn read(self, ledger: &mut Ledger) {
         let _ = self.child.join();
+        ledger.consumers_killed += usize::from(self.role == Role::Consumer);
         ledger.read(&self.book);
         std::fs::remove_file(&self.book).unwrap();
     }
@@ -258,13 +262,23 @@ impl Worker {
 fn drive(objects: &Objects, folder: &Path, seed: u64, is_over: impl Fn(u64) -> bool) -> Ledger {
     let (mut ledger, mut dice) = (Ledger::default(), Dice(seed));
     let mut workers: Vec<_> = ROLES.into_iter().map(|role| Worker::start(role, objects, folder)).collect();
+    let mut dying: Vec<Worker> = Vec::new();
     while !is_over(ledger.kills) {
         let index = dice.below(ROLES.len() as u64) as usize;
         let role = workers[index].role;
         let victim = std::mem::replace(&mut workers[index], Worker::start(role, objects, folder));
-        victim.kill(&mut ledger, &mut dice);
+        dying.push(victim.kill(&mut ledger, &mut dice));
+        if dying.len() >= DYING {
+            let (gone, rest): (Vec<_>, Vec<_>) = dying.drain(..).partition(|worker| !worker.child.is_alive());
+            dying = rest;
+            gone.into_iter().for_each(|worker| worker.read(&mut ledger));
+            if dying.len() >= DYING {
+                dying.remove(0).read(&mut ledger);
+            }
+        }
     }
-    workers.into_iter().for_each(|worker| worker.end(&mut ledger));
+    workers.iter().for_each(|worker| worker.child.kill().unwrap());
+    dying.into_iter().chain(workers).for_each(|worker| worker.read(&mut ledger));
     ledger
 }
 

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::error::{Failure, Nothing};
 use crate::raw::queue::{Flags, Message, Taken};
-use crate::wire::{Codec, DecodeError, Packed, pack, unpack};
+use crate::wire::{Codec, DecodeError, Packed, pack_into, unpack};
 
 /// An item on its way into a queue.
 pub(super) enum Parcel<T> {
@@ -69,7 +69,7 @@ impl<T: 'static> Parcel<T> {
             Ok(text) => return Ok(Self::Text(text)),
             Err(item) => item,
         };
-        match pack::<C, T>(&item) {
+        match pack_into::<C, T>(&item, scratch()) {
             Ok(packed) => Ok(Self::Encoded { item, packed }),
             Err(error) => Err((Failure::Encode(error), item)),
         }

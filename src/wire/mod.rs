@@ -2,6 +2,7 @@
 
 #[cfg(feature = "bincode")]
 mod bincode;
+mod bounds;
 mod codec;
 pub(crate) mod frame;
 mod guard;
@@ -17,5 +18,5 @@ mod tests;
 pub use bincode::Bincode;
 pub use codec::{Codec, DecodeError, EncodeError, Postcard};
 pub(crate) use luggage::{Parting, claim, refuse_to_pack, refuse_to_unpack, stow, stow_and_part};
-pub(crate) use pack::{Packed, pack, pack_within, unpack};
+pub(crate) use pack::{Packed, pack, pack_into, pack_within, unpack};
 pub(crate) use probe::needs_description;

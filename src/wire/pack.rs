@@ -24,12 +24,27 @@ pub(crate) fn pack<C: Codec, T: Serialize + ?Sized>(value: &T) -> Result<Packed,
     pack_within::<C, T>(value, MOST_DESCRIPTORS)
 }
 
+/// The same into a vector that is empty and may have served before.
+pub(crate) fn pack_into<C: Codec, T: Serialize + ?Sized>(
+    value: &T,
+    bytes: Vec<u8>,
+) -> Result<Packed, EncodeError> {
+    pack_limited::<C, T>(value, bytes, MOST_DESCRIPTORS)
+}
+
 /// Encodes a value with `C`, with at most `limit` descriptors.
 pub(crate) fn pack_within<C: Codec, T: Serialize + ?Sized>(
     value: &T,
     limit: usize,
 ) -> Result<Packed, EncodeError> {
-    let mut bytes = Vec::new();
+    pack_limited::<C, T>(value, Vec::new(), limit)
+}
+
+fn pack_limited<C: Codec, T: Serialize + ?Sized>(
+    value: &T,
+    mut bytes: Vec<u8>,
+    limit: usize,
+) -> Result<Packed, EncodeError> {
     let packing = luggage::packing(|| C::encode(&Strict::new(value, C::SELF_DESCRIBING), &mut bytes));
     // What a handle said comes first: the codec only repeats that something did.
     packing.result.map_err(|error| match packing.refusal {

@@ -1,8 +1,11 @@
 //! The survivors of one kill: threads that do one thing each, and say how it went.
 
 use std::cell::Cell;
+use std::io::Read as _;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
+
+use aioprocessing::{AioProcess, Stdio};
 
 use crate::trace::{set_affinity, state_of};
 
@@ -68,17 +71,48 @@ thread_local! {
 }
 
 /// A moment that other processes understand: `CLOCK_MONOTONIC`, in nanoseconds.
-pub(crate) fn moment() -> u64 {
+fn moment() -> u64 {
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the time is valid for writes.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
     now.tv_sec.cast_unsigned() * 1_000_000_000 + now.tv_nsec.cast_unsigned()
 }
 
-/// In a survivor's thread: its process went on at that [`moment`]. Its end, which the thread waited for, does not count.
-pub(crate) fn went_at(then: u64) {
-    let ago = Duration::from_nanos(moment().saturating_sub(then));
+/// In a survivor process: how it went, and that it did so now.
+pub(crate) fn tell(outcome: u8) {
+    let mut line = [outcome; 9];
+    line[1..].copy_from_slice(&moment().to_ne_bytes());
+    // SAFETY: the line is valid for reads. Not by way of std, which may keep it.
+    unsafe { libc::write(1, line.as_ptr().cast(), line.len()) };
+}
+
+/// Starts a survivor process, and once it sleeps says so; gives what it [tells](tell). Its end, which may take the kernel long
+/// if it has an inotify instance, does not count.
+pub(crate) fn hear<A>(
+    peer: impl aioprocessing::ProcessFn<A, Output = ()>,
+    args: A,
+    ready: Ready,
+) -> Result<u8, Fault>
+where
+    A: serde::Serialize + serde::de::DeserializeOwned + 'static,
+{
+    let child = AioProcess::builder().stdout(Stdio::piped()).spawn(peer, args).unwrap();
+    let mut told = child.take_stdout().unwrap();
+    let stat = format!("/proc/{}/stat", child.pid());
+    // First its start, then its sleep.
+    std::thread::sleep(Duration::from_millis(4));
+    while !matches!(state_of(&stat), b'S' | b'Z' | b'X') {
+        std::thread::sleep(Duration::from_micros(200));
+    }
+    ready.now();
+    let mut line = [0; 9];
+    if let Err(error) = told.read_exact(&mut line) {
+        return Err((Kind::Torn, format!("a survivor process ended: {error}")));
+    }
+    let ago =
+        Duration::from_nanos(moment().saturating_sub(u64::from_ne_bytes(line[1..].try_into().unwrap())));
     WENT.set(Instant::now().checked_sub(ago));
+    Ok(line[0])
 }
 
 /// In a survivor: says that it is about to wait.
@@ -177,7 +211,10 @@ impl Crowd {
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {
-                    self.fault(Kind::Hung, format!("{} waits still after {PATIENCE:?}", member.name));
+                    self.fault(
+                        Kind::Hung,
+                        format!("{} waits still after {PATIENCE:?}{}", member.name, children()),
+                    );
                 }
                 Err(RecvTimeoutError::Disconnected) => {
                     self.fault(Kind::Torn, format!("{} panicked", member.name));
@@ -196,4 +233,22 @@ pub(crate) fn run<F: Future>(limit: Option<Duration>, future: F) -> Option<F::Ou
             None => Some(future.await),
         }
     })
+}
+
+/// What each child of this process is at: state, and the call to the kernel that it is in.
+fn children() -> String {
+    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let children =
+        tasks.map(|task| std::fs::read_to_string(task.path().join("children")).unwrap_or_default());
+    let children: Vec<_> = children.collect();
+    let tell = |pid: &str| {
+        let read = |what| std::fs::read_to_string(format!("/proc/{pid}/{what}")).unwrap_or_default();
+        let state = char::from(state_of(&format!("/proc/{pid}/stat")));
+        let call = read("syscall");
+        format!(
+            "; child {pid}: {state}, in call {}",
+            call.split(' ').take(5).collect::<Vec<_>>().join(" ").trim()
+        )
+    };
+    children.iter().flat_map(|line| line.split_whitespace()).map(tell).collect()
 }

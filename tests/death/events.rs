@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aioprocessing::{AioEvent, AioProcess};
 
-use crate::crowd::{Crowd, FACES, Face, Fault, Kind, Mode, moment, run, went_at};
+use crate::crowd::{Crowd, FACES, Face, Fault, Kind, Mode, hear, run, tell};
 use crate::suite::{Play, Scenario, wrong};
 use crate::trace::{Stimulus, Victim, begin, end, warm};
 
@@ -17,8 +17,8 @@ fn wait(event: &AioEvent, face: Face, limit: Option<Duration>) -> bool {
     }
 }
 
-fn peer(event: AioEvent, limit: Option<Duration>) -> (bool, u64) {
-    (wait(&event, Face::Blocking, limit), moment())
+fn peer(event: AioEvent, limit: Option<Duration>) {
+    tell(u8::from(wait(&event, Face::Blocking, limit)));
 }
 
 fn went(woken: bool, mode: Mode) -> Result<(), Fault> {
@@ -123,18 +123,7 @@ fn with_peers(crowd: &mut Crowd, event: &AioEvent, faces: &[Face], process: bool
     }
     if process {
         let event = event.clone();
-        crowd.asleep("a process, asleep", move |ready| {
-            let child = AioProcess::spawn(peer, (event, limit)).unwrap();
-            let stat = format!("/proc/{}/stat", child.pid());
-            std::thread::sleep(Duration::from_millis(4));
-            while !matches!(crate::trace::state_of(&stat), b'S' | b'Z' | b'X') {
-                std::thread::sleep(Duration::from_micros(200));
-            }
-            ready.now();
-            let (woken, when) = child.join().unwrap_or((false, moment()));
-            went_at(when);
-            went(woken, mode)
-        });
+        crowd.asleep("a process, asleep", move |ready| went(hear(peer, (event, limit), ready)? == 1, mode));
     }
 }
 

@@ -66,7 +66,7 @@ impl Play for Lifecycle {
         crowd.untimed("a new process", move || {
             let child = AioProcess::spawn(locks::peer, (lock, limit)).unwrap();
             match child.join() {
-                Ok((0, _)) => Ok(()),
+                Ok(0) => Ok(()),
                 Ok(_) if limit.is_some() => Ok(()),
                 other => wrong(Kind::Lost, format!("a new process could not use the lock: {other:?}")),
             }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aioprocessing::{AcquireError, AcquireTimeoutError, AioLock, AioLockGuard, AioProcess, TryAcquireError};
 
-use crate::crowd::{Crowd, FACES, Face, Fault, Kind, Mode, moment, run, went_at};
+use crate::crowd::{Crowd, FACES, Face, Fault, Kind, Mode, hear, run, tell};
 use crate::suite::{Play, Scenario, wrong};
 use crate::trace::{Reached, Stimulus, Victim, begin, end, warm};
 
@@ -58,10 +58,13 @@ impl Board {
     }
 }
 
-/// In a survivor process: 0 for a clean lock, 1 for a dead owner's, 2 when the time was over; and when that was.
-pub(crate) fn peer(lock: AioLock, limit: Option<Duration>) -> (u8, u64) {
-    let outcome = take(&lock, Face::Blocking, limit).map_or(2, |(_, told)| u8::from(told));
-    (outcome, moment())
+/// In a survivor process: 0 for a clean lock, 1 for a dead owner's, 2 when the time was over.
+pub(crate) fn peer(lock: AioLock, limit: Option<Duration>) -> u8 {
+    take(&lock, Face::Blocking, limit).map_or(2, |(_, told)| u8::from(told))
+}
+
+fn telling_peer(lock: AioLock, limit: Option<Duration>) {
+    tell(peer(lock, limit));
 }
 
 struct Locks {
@@ -141,22 +144,12 @@ fn with_peers(crowd: &mut Crowd, lock: &AioLock, faces: &[Face], process: bool) 
     if process {
         let (lock, board) = (lock.clone(), board.clone());
         crowd.asleep("a process, asleep", move |ready| {
-            let child = AioProcess::spawn(peer, (lock, limit)).unwrap();
-            let stat = format!("/proc/{}/stat", child.pid());
-            // First its start, then its sleep on the lock.
-            std::thread::sleep(Duration::from_millis(4));
-            while !matches!(crate::trace::state_of(&stat), b'S' | b'Z' | b'X') {
-                std::thread::sleep(Duration::from_micros(200));
-            }
-            ready.now();
-            match child.join() {
-                Ok((2, _)) => drop(board.timed_out.fetch_add(1, Ordering::SeqCst)),
-                Ok((told, when)) => {
-                    went_at(when);
+            match hear(telling_peer, (lock, limit), ready)? {
+                2 => drop(board.timed_out.fetch_add(1, Ordering::SeqCst)),
+                told => {
                     board.told.fetch_add(u32::from(told), Ordering::SeqCst);
                     board.taken.fetch_add(1, Ordering::SeqCst);
                 }
-                Err(error) => return wrong(Kind::Torn, format!("a survivor process ended: {error}")),
             }
             Ok(())
         });
