@@ -43,6 +43,7 @@ a-dropped-wait-stays-listed           waiting case_60
 naps-do-not-grow                      waiting an_idle_child
 no-look-for-dead-permit-holders       semaphore case_77
 releases-at-once-are-not-seen         semaphore case_76_releases
+what-is-released-meanwhile-counts-for-nothing semaphore what_was_forgotten
 tasks-of-one-process-are-one-owner    rlock d5
 tasks-of-one-process-are-one-owner    rlock case_70
 no-look-for-dead-readers              rwlock a_killed_reader

@@ -3,7 +3,7 @@
 use aioprocessing::{AioArray, AioProcess, AioValue};
 
 fn f(number: AioValue<f64>, array: AioArray<i32>) {
-    number.set(3.141_592_7);
+    number.set(2.5);
     for element in array.lock().unwrap().iter_mut() {
         *element = -*element;
     }

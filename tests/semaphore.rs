@@ -242,6 +242,25 @@ fn case_73_contended_permits_are_exact() {
     });
 }
 
+fn forget_and_release(semaphore: AioSemaphore) -> u32 {
+    let refused = (0..20_000).filter(|_| {
+        semaphore.acquire().unwrap().forget();
+        semaphore.release(1).is_err()
+    });
+    u32::try_from(refused.count()).unwrap()
+}
+
+#[test]
+fn what_was_forgotten_can_be_released_whatever_others_do() {
+    let _watchdog = Watchdog::new("what_was_forgotten");
+    for place in Place::ALL {
+        let semaphore = AioSemaphore::new(3).unwrap();
+        let parts: Vec<_> = (0..3).map(|_| start!(place, forget_and_release, (semaphore))).collect();
+        assert_eq!(parts.into_iter().map(kit::sides::Started::join).sum::<u32>(), 0, "were refused");
+        assert_eq!(semaphore.permits(), 3);
+    }
+}
+
 #[cfg(feature = "tokio")]
 mod tasks {
     use super::*;
