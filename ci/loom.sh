@@ -20,4 +20,9 @@ no-second-look-after-listing event_set_wakes_a_thread
 no-look-after-listing-with-the-runtime event_set_wakes_two_tasks
 a-listed-taker-forgets-the-others lock_threads
 a-cancelled-wait-keeps-its-wake-up lock_passes_on
+who-waits-is-woken-before-the-permit-is-back semaphore_one_permit
+no-fence-when-reading rwlock_a_reader
+no-fence-when-writing rwlock_a_reader
+no-fence-before-filling-a-box value_is_never
+a-box-may-be-current value_box
 BUGS

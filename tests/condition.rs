@@ -240,6 +240,8 @@ fn case_86_p4_killed_waiters_are_passed_over() {
         let doomed: Vec<AioProcess<()>> =
             (0..3).map(|_| AioProcess::spawn(wait_for_ever, (condition.clone(),)).unwrap()).collect();
         until_waiting(&condition, 3);
+        // And not one that is counted and has the lock still.
+        drop(condition.lock().unwrap());
         let living: Vec<_> = (0..2).map(|_| start!(place, wait_once, (condition, woken, side))).collect();
         until_waiting(&condition, 5);
         for child in &doomed {
@@ -278,6 +280,8 @@ fn case_86_who_comes_after_a_killed_waiter_is_notified() {
     for _ in 0..5 {
         let doomed: AioProcess<()> = AioProcess::spawn(wait_for_ever, (condition.clone(),)).unwrap();
         kit::until("it waits", || waiters(&condition) != "0");
+        // Counted, and without the lock.
+        drop(condition.lock().unwrap());
         doomed.kill().unwrap();
         doomed.join().unwrap_err();
         let ready = AioSemaphore::new(0).unwrap();

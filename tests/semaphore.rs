@@ -92,21 +92,29 @@ fn case_76_a_bounded_one_does_not_grow() {
     });
 }
 
+/// Releases what others forget. Whether there ever were more permits than the bound.
+fn release_on(bounded: AioBoundedSemaphore, stop: AioEvent) -> bool {
+    let mut exceeded = false;
+    while !stop.is_set() {
+        exceeded |= bounded.release(1).is_ok() && bounded.permits() > 3;
+    }
+    exceeded
+}
+
 #[test]
 fn case_76_releases_at_once_do_not_exceed_the_bound() {
-    fn release_one(bounded: AioBoundedSemaphore, start: AioEvent) -> u32 {
-        start.wait().unwrap();
-        (0..200).map(|_| u32::from(bounded.release(1).is_ok())).sum()
-    }
     let _watchdog = Watchdog::new("case_76_releases_at_once");
     for place in Place::ALL {
-        let (bounded, start) = (AioBoundedSemaphore::new(500).unwrap(), AioEvent::new().unwrap());
-        bounded.acquire_many(300).unwrap().forget();
-        let parts: Vec<_> = (0..4).map(|_| start!(place, release_one, (bounded, start))).collect();
-        start.set();
-        let released: u32 = parts.into_iter().map(kit::sides::Started::join).sum();
-        assert_eq!(released, 300);
-        assert_eq!(bounded.permits(), 500);
+        let (bounded, stop) = (AioBoundedSemaphore::new(3).unwrap(), AioEvent::new().unwrap());
+        let releasers: Vec<_> = (0..3).map(|_| start!(place, release_on, (bounded, stop))).collect();
+        for _ in 0..10_000 {
+            bounded.acquire().unwrap().forget();
+        }
+        stop.set();
+        let exceeded =
+            releasers.into_iter().map(kit::sides::Started::join).filter(|&exceeded| exceeded).count();
+        assert_eq!(exceeded, 0, "more permits than the bound");
+        assert!(bounded.permits() <= 3);
     }
 }
 
@@ -232,6 +240,25 @@ fn case_73_contended_permits_are_exact() {
         assert_eq!(semaphore.permits(), 3);
         assert!(format!("{semaphore:?}").contains("waiters: 0"), "{semaphore:?}");
     });
+}
+
+fn forget_and_release(semaphore: AioSemaphore) -> u32 {
+    let refused = (0..20_000).filter(|_| {
+        semaphore.acquire().unwrap().forget();
+        semaphore.release(1).is_err()
+    });
+    u32::try_from(refused.count()).unwrap()
+}
+
+#[test]
+fn what_was_forgotten_can_be_released_whatever_others_do() {
+    let _watchdog = Watchdog::new("what_was_forgotten");
+    for place in Place::ALL {
+        let semaphore = AioSemaphore::new(3).unwrap();
+        let parts: Vec<_> = (0..3).map(|_| start!(place, forget_and_release, (semaphore))).collect();
+        assert_eq!(parts.into_iter().map(kit::sides::Started::join).sum::<u32>(), 0, "were refused");
+        assert_eq!(semaphore.permits(), 3);
+    }
 }
 
 #[cfg(feature = "tokio")]

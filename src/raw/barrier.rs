@@ -384,7 +384,12 @@ impl<'a> Barrier<'a> {
     ) -> Step<'a, Ended> {
         loop {
             let now = self.state();
-            if now.cycle() != cycle {
+            let is_past = now.cycle() != cycle;
+            if planted!(
+                "who-has-met-is-told-of-what-broke-later",
+                is_past,
+                is_past && now.phase() != Phase::Broken
+            ) {
                 return Step::Done(if self.broke(cycle) { Ended::Broken } else { Ended::Tripped });
             }
             if now.phase() == Phase::Broken {

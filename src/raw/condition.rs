@@ -7,8 +7,8 @@
 //! **Exactly so many.** A waiter is counted before it gives up its lock, and leaves the count by a notification or by its own
 //! hand, never both: each is a compare-and-swap of the one word.
 //!
-//! **Nobody who came later.** A waiter joins under the table's mutex, and not before all notifications up to then have been
-//! handed out. So one that was given while only others waited is theirs.
+//! **Nobody who came later.** Within a process a notification goes to the one that has waited longest, and there never are more
+//! than there were waiters when they came. So one that was given while only others waited is theirs.
 //!
 //! **Nothing is stored**: where nobody is counted there is nothing to move.
 //!
@@ -121,7 +121,9 @@ impl Rows {
     fn catch_up(&mut self, counts: Counts) {
         for _ in 0..counts.notified().wrapping_sub(self.seen) {
             // More than there are waiters only after a peer's scribbling.
-            let Some(first) = self.waiting.pop_first() else { break };
+            let first =
+                planted!("who-comes-later-is-notified", self.waiting.pop_first(), self.waiting.pop_last());
+            let Some(first) = first else { break };
             self.notified.insert(first);
         }
         self.seen = counts.notified();
@@ -158,12 +160,9 @@ impl<'a> Condition<'a> {
         if self.words.used.load(Ordering::Relaxed) < end {
             self.words.used.fetch_max(end, Ordering::AcqRel);
         }
-        loop {
-            let now = slot.counts();
-            planted!("who-comes-later-is-notified", rows.catch_up(now), ());
-            if slot.change(now, now.joined()) {
-                break;
-            }
+        let mut now = slot.counts();
+        while !slot.change(now, now.joined()) {
+            now = slot.counts();
         }
         let number = rows.next;
         rows.next += 1;

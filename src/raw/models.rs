@@ -2,6 +2,10 @@
 //!
 //! `ci/loom.sh` runs them as they are, and once for each planted bug that they must catch.
 
+mod rwlock;
+mod semaphore;
+mod value;
+
 use std::sync::Arc;
 
 use loom::thread;

@@ -148,7 +148,7 @@ impl<'a> Semaphore<'a> {
         (0..).zip(self.slots).take(self.words.used.load(Ordering::Acquire) as usize)
     }
 
-    /// How many there are in all, held or not; never too low.
+    /// How many there are in all, held or not; not too low if nobody releases meanwhile.
     fn total(self, released: u64) -> u32 {
         let forgotten = self.used().fold(0_u32, |sum, (_, slot)| sum.wrapping_add(slot.share().forgotten()));
         let initial = self.words.initial.load(Ordering::Relaxed);
@@ -282,8 +282,9 @@ impl<'a> Semaphore<'a> {
 
     /// Gives `count` of this process's permits back; never waits.
     pub(crate) fn give_back<A: Alive>(self, party: Party<'a, A>, count: u32) {
+        planted!("who-waits-is-woken-before-the-permit-is-back", (), self.wake(party, count));
         self.own(party).change(|share| share.given_back(count));
-        self.wake(party, count);
+        planted!("who-waits-is-woken-before-the-permit-is-back", self.wake(party, count), ());
     }
 
     /// `count` of this process's permits will not come back; never waits.
@@ -296,13 +297,23 @@ impl<'a> Semaphore<'a> {
         let limit = self.words.limit.load(Ordering::Relaxed);
         let mut now = self.words.released.load(Ordering::Acquire);
         loop {
-            // `forgotten` only grows, so this total is true or too high for as long as `released` is what it is.
+            // `forgotten` only grows, so this total was reached for as long as `released` is what it was.
             let total = self.total(now);
             if total > limit || limit - total < count {
-                return Err(TooMany);
+                let again = self.words.released.load(Ordering::Acquire);
+                if planted!("what-is-released-meanwhile-counts-for-nothing", again == now, true) {
+                    return Err(TooMany);
+                }
+                now = again;
+                continue;
             }
             let next = now.wrapping_add(u64::from(count));
-            match self.words.released.compare_exchange(now, next, Ordering::AcqRel, Ordering::Acquire) {
+            let released = &self.words.released;
+            match planted!(
+                "releases-at-once-are-not-seen",
+                released.compare_exchange(now, next, Ordering::AcqRel, Ordering::Acquire),
+                Ok(released.fetch_add(u64::from(count), Ordering::AcqRel))
+            ) {
                 Ok(_) => break,
                 Err(other) => now = other,
             }

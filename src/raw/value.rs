@@ -151,7 +151,12 @@ impl<'a> Cell<'a> {
         let claim = self.claim(party);
         // (B) in the module's argument.
         planted!("no-fence-before-filling-a-box", fence(Ordering::Release), ());
-        for (index, part) in self.contents(claim.index).iter().enumerate() {
+        let into = planted!(
+            "a-value-is-changed-in-place",
+            claim.index,
+            Current(self.current().load(Ordering::Relaxed)).index()
+        );
+        for (index, part) in self.contents(into).iter().enumerate() {
             part.store(word(index), Ordering::Relaxed);
         }
         claim

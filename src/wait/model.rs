@@ -17,7 +17,7 @@ use super::waiter::{Ready, TimedOut, Waiter, Woken};
 use crate::shm::atomic::{AtomicU32, Ordering};
 use crate::sys::Source;
 
-/// The kernel's side of one wait queue, and one process's registration of its bell.
+/// The kernel's side of the wait queues of one bell, and one process's registration of that.
 #[derive(Default)]
 pub(crate) struct Kernel {
     futex: Mutex<Futex>,
@@ -28,8 +28,8 @@ pub(crate) struct Kernel {
 #[derive(Default)]
 struct Futex {
     next: u32,
-    /// Those asleep, first come first. A wake-up is for one of these and nobody who comes later.
-    asleep: VecDeque<u32>,
+    /// Those asleep and on which word, first come first. A wake-up is for one of these and nobody who comes later.
+    asleep: VecDeque<(usize, u32)>,
 }
 
 #[derive(Default)]
@@ -46,7 +46,7 @@ impl Kernel {
         if word.load(Ordering::SeqCst) != seen {
             return;
         }
-        let me = futex.next;
+        let me = (std::ptr::from_ref(word).addr(), futex.next);
         futex.next += 1;
         futex.asleep.push_back(me);
         while futex.asleep.contains(&me) {
@@ -54,13 +54,17 @@ impl Kernel {
         }
     }
 
-    fn futex_wake(&self, count: usize) -> usize {
+    fn futex_wake(&self, word: &AtomicU32, count: usize) -> usize {
         let mut futex = self.futex.lock().unwrap();
-        let count = count.min(futex.asleep.len());
-        futex.asleep.drain(..count);
+        let mut woken = 0;
+        futex.asleep.retain(|&(on, _)| {
+            let is_woken = woken < count && on == std::ptr::from_ref(word).addr();
+            woken += usize::from(is_woken);
+            !is_woken
+        });
         drop(futex);
         self.woken.notify_all();
-        count
+        woken
     }
 
     fn ring(&self) {
@@ -98,8 +102,8 @@ impl<'a> Bell<'a> {
         Self(kernel)
     }
 
-    pub(super) fn deliver(self, _: &WaitWords, wake: Wake) {
-        wake.deliver(|count| self.0.futex_wake(count as usize), || self.0.ring());
+    pub(super) fn deliver(self, words: &WaitWords, wake: Wake) {
+        wake.deliver(|count| self.0.futex_wake(words.turn(), count as usize), || self.0.ring());
     }
 
     pub(super) fn sign(_: &WaitWords) {}
