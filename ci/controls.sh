@@ -41,6 +41,14 @@ set-wakes-one,an-unbounded-sleep      event case_93
 set-takes-a-lock                      event case_94
 a-dropped-wait-stays-listed           waiting case_60
 naps-do-not-grow                      waiting an_idle_child
+dead-workers-are-not-looked-for       pool_deaths case_139
+a-dead-worker-s-task-is-forgotten     pool_deaths case_139
+a-taker-leaves-no-name                pool_deaths case_138
+the-item-that-died-runs-again         pool_deaths a_death_in_a_chunk
+results-are-noted-at-the-end          pool_deaths a_death_in_a_chunk
+a-storm-never-ends                    pool_deaths workers_that_die_at_their_start
+a-cancelled-task-runs                 pool_deaths case_144
+a-limit-is-not-armed                  pool_deaths a_task_that_overruns
 publish-before-payload                queue case_31
 publish-before-payload                queue_deaths case_44
 close-beside-the-tail                 queue case_35_a_put

@@ -42,6 +42,8 @@
 mod pipe;
 mod planted;
 #[cfg(not(aioprocessing_loom))]
+mod pool;
+#[cfg(not(aioprocessing_loom))]
 mod process;
 #[cfg(not(aioprocessing_loom))]
 mod queue;
@@ -56,6 +58,8 @@ mod wire;
 
 #[cfg(not(aioprocessing_loom))]
 pub use pipe::*;
+#[cfg(not(aioprocessing_loom))]
+pub use pool::*;
 #[cfg(not(aioprocessing_loom))]
 pub use process::*;
 #[cfg(not(aioprocessing_loom))]

@@ -130,6 +130,9 @@ impl ProcessBuilder {
     }
 
     /// The user that the child runs as. A parent that is root gives up its supplementary groups with it.
+    ///
+    /// Such a child uses the handles that it is given. It can't send them on, since a region belongs to the user that made
+    /// it, and learns of the deaths of others within about a second and not at once.
     pub fn uid(mut self, uid: u32) -> Self {
         self.settings.uid = Some(uid);
         self

@@ -162,18 +162,15 @@ fn on_a_thread(job: Job) -> ! {
 fn work(Job { entry, args, .. }: Job) -> ! {
     init::allow_children();
     record_panics();
-    let ran = catch_unwind(AssertUnwindSafe(|| entry.run(&args.bytes, args.descriptors)));
-    match ran {
+    match caught(|| entry.run(&args.bytes, args.descriptors)) {
         Ok(Ok(value)) => match frame::send(parent(), RETURNED, &value.bytes, &value.descriptors) {
             Ok(()) => std::process::exit(0),
             Err(error) if is_gone(&error) => std::process::exit(0),
             Err(error) => end_with(&Failure::Output(error.to_string())),
         },
         Ok(Err(failure)) => end_with(&failure),
-        Err(payload) => {
-            tell_panic(&panic_of(&*payload));
-            // What it holds may panic when it is dropped.
-            std::mem::forget(payload);
+        Err(panic) => {
+            tell_panic(&panic);
             std::process::exit(PANICKED_CODE)
         }
     }
@@ -235,6 +232,16 @@ fn panic_of(payload: &(dyn Any + Send)) -> Panic {
         Some(panic) if panic.message == message => panic,
         _ => Panic { message, location: String::new() },
     }
+}
+
+/// Calls a function of the user's, and says where it panicked if it did.
+pub(crate) fn caught<R>(function: impl FnOnce() -> R) -> Result<R, Panic> {
+    catch_unwind(AssertUnwindSafe(function)).map_err(|payload| {
+        let panic = panic_of(&*payload);
+        // What it holds may panic when it is dropped.
+        std::mem::forget(payload);
+        panic
+    })
 }
 
 fn tell_panic(panic: &Panic) {

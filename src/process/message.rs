@@ -55,10 +55,10 @@ pub(super) struct Settings {
 
 /// A panic that ended the function.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Panic {
-    pub(super) message: String,
+pub(crate) struct Panic {
+    pub(crate) message: String,
     /// `file:line:column`, or empty if it is not known.
-    pub(super) location: String,
+    pub(crate) location: String,
 }
 
 /// Why the function did not run, or its value did not arrive.

@@ -17,6 +17,7 @@ mod runtime;
 mod stdio;
 
 pub use builder::ProcessBuilder;
+pub(crate) use child::caught;
 pub use erased::Process;
 pub use error::{BootstrapError, JoinError, ProcessWaitError, SignalError, SpawnError};
 pub use family::{active_children, cpu_count, current_process, parent_process};
@@ -28,4 +29,5 @@ pub use init::init;
 #[doc(hidden)]
 pub use init::init_before_main;
 pub use launch::set_executable;
+pub(crate) use message::Panic;
 pub use stdio::Stdio;

@@ -10,6 +10,8 @@ mod lock;
 #[cfg(all(test, aioprocessing_loom))]
 mod models;
 #[cfg(not(aioprocessing_loom))]
+pub(crate) mod pool;
+#[cfg(not(aioprocessing_loom))]
 pub(crate) mod queue;
 mod rlock;
 mod rwlock;

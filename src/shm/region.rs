@@ -262,14 +262,15 @@ impl Region {
         !forked::is_fork()
     }
 
+    /// How many bells there are.
+    pub(crate) fn bells(&self) -> usize {
+        self.bells.len()
+    }
+
     /// One of its bells. Objects may share them, so what asks for more than there are, as a handle of a forged region does,
     /// gets the last.
     pub(crate) fn bell(&self, index: usize) -> &Source {
         &self.bells[index.min(self.bells.len() - 1)]
-    }
-
-    pub(crate) fn bells(&self) -> usize {
-        self.bells.len()
     }
 
     /// Where descriptors are sent, and where they arrive.

@@ -1,6 +1,7 @@
 use std::fmt;
 #[cfg(feature = "tokio")]
 use std::future::Future;
+#[cfg(feature = "tokio")]
 use std::panic::Location;
 use std::time::Duration;
 

@@ -2,6 +2,7 @@ use std::fmt;
 #[cfg(feature = "tokio")]
 use std::future::Future;
 use std::marker::PhantomData;
+#[cfg(feature = "tokio")]
 use std::panic::Location;
 use std::time::Duration;
 

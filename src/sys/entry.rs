@@ -35,6 +35,18 @@ pub(crate) struct Place {
     kind: u64,
 }
 
+impl Place {
+    /// Its place in the image, and what it must be: enough for a process that is known to run the same build.
+    pub(crate) fn words(&self) -> (u64, u64) {
+        (self.offset, self.kind)
+    }
+
+    /// The place of which another process of this build gave the [`words`](Self::words).
+    pub(crate) fn here(offset: u64, kind: u64) -> Option<Self> {
+        Some(Self { build: image::own()?.build().clone(), offset, kind })
+    }
+}
+
 /// Why a place is no entry here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Misplaced {

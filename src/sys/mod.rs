@@ -8,6 +8,7 @@ pub(crate) mod epoll;
 pub(crate) mod eventfd;
 pub(crate) mod forked;
 pub(crate) mod futex;
+pub(crate) mod gather;
 pub(crate) mod identity;
 pub(crate) mod image;
 pub(crate) mod inherit;
@@ -15,6 +16,7 @@ pub(crate) mod inotify;
 pub(crate) mod map;
 pub(crate) mod memfd;
 pub(crate) mod ofd;
+pub(crate) mod oom;
 pub(crate) mod pidfd;
 pub(crate) mod place;
 pub(crate) mod signal;
@@ -22,6 +24,7 @@ pub(crate) mod socket;
 mod source;
 pub(crate) mod spawn;
 pub(crate) mod spill;
+pub(crate) mod timer;
 
 #[cfg(feature = "tokio")]
 pub(crate) use source::Registration;

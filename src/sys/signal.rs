@@ -20,6 +20,12 @@ pub(crate) fn ignore_pipe() {
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
 }
 
+/// Ignores SIGINT: Ctrl-C in a terminal reaches every process of its group, and not all are to end by it.
+pub(crate) fn ignore_interrupt() {
+    // SAFETY: SIGINT is a signal, and ignoring it runs no code.
+    unsafe { libc::signal(libc::SIGINT, libc::SIG_IGN) };
+}
+
 /// Asks for SIGKILL when the last write end of this pipe goes, by whatever death. What went before is not told again: see
 /// [`die_if_orphaned`].
 pub(crate) fn die_with(pipe: impl AsFd) -> io::Result<()> {

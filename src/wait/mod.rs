@@ -32,7 +32,10 @@ mod waiter;
 #[cfg(all(feature = "tokio", not(aioprocessing_loom)))]
 pub use any::coro_wait_any;
 #[cfg(not(aioprocessing_loom))]
-pub use any::{AnyWaiter, Readiness, WaitAnyError, Waitable, wait_any};
+pub use any::{WaitAnyError, Waitable, wait_any};
+// Public, because the sealed trait `Waitable` names them, and not to be reached from outside.
+#[allow(unreachable_pub)]
+pub use any::{AnyWaiter, Readiness};
 #[cfg(not(aioprocessing_loom))]
 pub(crate) use bell::Bell;
 pub(crate) use deadline::Deadline;

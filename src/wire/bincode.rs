@@ -1,6 +1,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::bounds::Bounded;
 use super::codec::{Codec, DecodeError, EncodeError};
 
 /// A [`Codec`]: the format of the crate `bincode`, version 2, with its standard settings. Feature `bincode`.
@@ -25,7 +26,7 @@ impl Codec for Bincode {
 
     fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
         match bincode::serde::decode_from_slice(bytes, settings()) {
-            Ok((value, read)) if read == bytes.len() => Ok(value),
+            Ok((Bounded(value), read)) if read == bytes.len() => Ok(value),
             Ok((_, read)) => Err(DecodeError::LeftOver { bytes: bytes.len() - read }),
             Err(error) => Err(DecodeError::Value { message: error.to_string() }),
         }

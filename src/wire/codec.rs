@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::bounds::bounded;
 use super::guard::guarded;
 
 /// How values become bytes and bytes values.
@@ -46,7 +47,8 @@ pub trait Codec: Send + Sync + 'static {
 /// The default [`Codec`]: the compact binary format of the crate `postcard`.
 ///
 /// It does not describe itself: a value with a field that `#[serde(skip_serializing_if)]` leaves out, or with `flatten`, is an
-/// error when it is encoded, and one of an `untagged` type when it is decoded.
+/// error when it is encoded, and one of an `untagged` type when it is decoded. Messages that nest deeper than 128 levels, or
+/// claim a million elements more than they have bytes, are errors.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Postcard;
 
@@ -59,9 +61,11 @@ impl Codec for Postcard {
     }
 
     fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
-        match postcard::take_from_bytes(bytes) {
-            Ok((value, [])) => Ok(value),
-            Ok((_, rest)) => Err(DecodeError::LeftOver { bytes: rest.len() }),
+        let mut reader = postcard::Deserializer::from_bytes(bytes);
+        let value = bounded(&mut reader, bytes.len()).map_err(|message| DecodeError::Value { message })?;
+        match reader.finalize() {
+            Ok([]) => Ok(value),
+            Ok(rest) => Err(DecodeError::LeftOver { bytes: rest.len() }),
             Err(error) => Err(DecodeError::Value { message: error.to_string() }),
         }
     }
@@ -167,6 +171,34 @@ mod tests {
         }
         let error = Postcard::encode(&[Some(Refuses)], &mut Vec::new()).unwrap_err();
         assert_eq!(error, EncodeError::Value { message: "no".to_owned() });
+    }
+
+    #[test]
+    fn a_message_cannot_ask_for_all_stack_or_all_time() {
+        #[derive(Debug, serde::Serialize, serde::Deserialize)]
+        enum List {
+            End,
+            Then(Box<List>),
+        }
+        let text = |error| match error {
+            DecodeError::Value { message } => message,
+            other => panic!("{other:?}"),
+        };
+        let deep = [1; 1 << 20];
+        assert!(text(Postcard::decode::<List>(&deep).unwrap_err()).contains("nests"));
+        assert!(text(Postcard::decode::<Vec<List>>(&deep).unwrap_err()).contains("nests"));
+        #[cfg(feature = "bincode")]
+        assert!(crate::Bincode::decode::<List>(&deep).is_err());
+        let mut as_deep_as_written = [1; 129];
+        as_deep_as_written[128] = 0;
+        assert!(Postcard::decode::<List>(&as_deep_as_written).is_ok());
+
+        let endless = [255, 255, 255, 255, 255, 255, 255, 255, 255, 1];
+        assert!(text(Postcard::decode::<Vec<()>>(&endless).unwrap_err()).contains("elements"));
+        assert_eq!(round_trip(&vec![(); 1 << 20]).len(), 1 << 20);
+        assert_eq!(round_trip(&vec![vec![7_u8; 3]; 100_000]).len(), 100_000);
+        let map: std::collections::BTreeMap<u32, Vec<()>> = (0..1000).map(|key| (key, Vec::new())).collect();
+        assert_eq!(round_trip(&map), map);
     }
 
     #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "bincode")]
 mod bincode;
+mod bounds;
 mod codec;
 pub(crate) mod frame;
 mod guard;

@@ -2,6 +2,7 @@
 #![allow(dead_code, unused_macros, reason = "each test program uses a part of it")]
 
 pub(crate) mod either;
+pub(crate) mod pools;
 pub(crate) mod queues;
 pub(crate) mod sides;
 

@@ -150,6 +150,7 @@ macro_rules! call {
     }};
 }
 
+#[allow(unused_imports, reason = "each test program uses a part of it")]
 pub(crate) use {call, start};
 
 /// Runs the body for each way to wait and each place of the other side, under a watchdog.

@@ -21,10 +21,10 @@ use super::words::MemoryWords;
 use crate::shm::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::shm::{Area, Owner};
 
-pub(super) const BLOCK: u64 = 64 * 1024;
+pub(in crate::raw) const BLOCK: u64 = 64 * 1024;
 /// The first blocks are for the queue itself, so that it goes on when payloads have taken all the others: it needs one
 /// to put into, one to get from, and some that dead processes may have left.
-pub(super) const RING: u32 = 8;
+pub(in crate::raw) const RING: u32 = 8;
 /// So many free blocks may keep their memory.
 const WARM: u32 = 44;
 /// So many entries stand in one page of the table.
@@ -35,7 +35,7 @@ const IDLE: u64 = 1;
 
 /// The blocks of a queue.
 #[derive(Debug)]
-pub(super) struct Blocks {
+pub(in crate::raw) struct Blocks {
     area: Area,
     count: u32,
     /// Where the first block begins, behind the table.
@@ -44,10 +44,10 @@ pub(super) struct Blocks {
 
 /// A number from shared memory that can't be true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Nonsense;
+pub(in crate::raw) struct Nonsense;
 
 /// How long the table is, in bytes.
-pub(super) fn table_length(count: u32) -> u64 {
+pub(in crate::raw) fn table_length(count: u32) -> u64 {
     (u64::from(count) * 8).next_multiple_of(4096)
 }
 
@@ -57,20 +57,20 @@ fn owned(by: Owner, next: Option<u32>) -> u64 {
 
 impl Blocks {
     /// `area` is [`table_length`] and `count` blocks long.
-    pub(super) fn new(area: Area, count: u32) -> Self {
+    pub(in crate::raw) fn new(area: Area, count: u32) -> Self {
         Self { area, count, first: table_length(count) }
     }
 
-    pub(super) fn area(&self) -> &Area {
+    pub(in crate::raw) fn area(&self) -> &Area {
         &self.area
     }
 
-    pub(super) fn count(&self) -> u32 {
+    pub(in crate::raw) fn count(&self) -> u32 {
         self.count
     }
 
     /// From a position in the blocks to one in the area.
-    pub(super) fn offset(&self, position: u64) -> u64 {
+    pub(in crate::raw) fn offset(&self, position: u64) -> u64 {
         self.first.saturating_add(position)
     }
 
@@ -82,7 +82,7 @@ impl Blocks {
     }
 
     /// Makes a new queue's table, and block 0 as `me`'s.
-    pub(super) fn found(&self, words: &MemoryWords, me: Owner) -> io::Result<()> {
+    pub(in crate::raw) fn found(&self, words: &MemoryWords, me: Owner) -> io::Result<()> {
         self.extend(words, 0)?;
         self.area.reserve(self.first, BLOCK)?;
         let entry = self.entry(0).map_err(|_| io::ErrorKind::InvalidData)?;
@@ -132,7 +132,7 @@ impl Blocks {
     }
 
     /// Claims a block for the queue itself.
-    pub(super) fn claim_for_ring(&self, words: &MemoryWords, me: Owner) -> io::Result<Option<u32>> {
+    pub(in crate::raw) fn claim_for_ring(&self, words: &MemoryWords, me: Owner) -> io::Result<Option<u32>> {
         let Some((block, has_memory)) = self.claim(words, me, 0, &words.ring_hint)? else { return Ok(None) };
         if !has_memory && let Err(error) = self.reserve(&[block]) {
             self.set_free(words, block, HOLE);
@@ -142,7 +142,7 @@ impl Blocks {
     }
 
     /// Claims `wanted` blocks for a payload and chains them up. `None`: there are not as many.
-    pub(super) fn claim_for_payload(
+    pub(in crate::raw) fn claim_for_payload(
         &self,
         words: &MemoryWords,
         me: Owner,
@@ -196,7 +196,7 @@ impl Blocks {
         (RING..known).filter(is_free).take(wanted - beyond).count() == wanted - beyond
     }
 
-    fn link(&self, me: Owner, block: u32, next: Option<u32>) {
+    pub(in crate::raw) fn link(&self, me: Owner, block: u32, next: Option<u32>) {
         if let Ok(entry) = self.entry(block) {
             entry.store(owned(me, next), Ordering::Relaxed);
         }
@@ -221,7 +221,7 @@ impl Blocks {
     }
 
     /// Frees blocks that the caller owns. Killed in the middle, it leaves the rest with its name on.
-    pub(super) fn free(&self, words: &MemoryWords, me: Owner, blocks: &[u32]) {
+    pub(in crate::raw) fn free(&self, words: &MemoryWords, me: Owner, blocks: &[u32]) {
         for &block in blocks {
             self.set_free(words, block, IDLE);
             words.ring_hint.fetch_min(block, Ordering::Relaxed);
@@ -264,7 +264,7 @@ impl Blocks {
 
     /// Frees blocks together with their memory: those that the caller owns, or that belonged to the dead, who may have died
     /// before they got memory for them.
-    pub(super) fn free_cold(&self, words: &MemoryWords, blocks: &[u32]) {
+    pub(in crate::raw) fn free_cold(&self, words: &MemoryWords, blocks: &[u32]) {
         for (start, count) in runs(blocks) {
             self.area.give_back(self.offset(u64::from(start) * BLOCK), count * BLOCK);
         }
@@ -276,7 +276,7 @@ impl Blocks {
     }
 
     /// The blocks of a payload, from its first on.
-    pub(super) fn chain(&self, first: u32, count: usize) -> Result<Vec<u32>, Nonsense> {
+    pub(in crate::raw) fn chain(&self, first: u32, count: usize) -> Result<Vec<u32>, Nonsense> {
         let mut blocks = Vec::with_capacity(count.min(self.count as usize));
         let mut next = first;
         for _ in 0..count {
@@ -292,20 +292,20 @@ impl Blocks {
     }
 
     /// Writes a new owner on a payload's blocks, as [`chain`](Self::chain) gave them.
-    pub(super) fn adopt(&self, me: Owner, blocks: &[u32]) {
+    pub(in crate::raw) fn adopt(&self, me: Owner, blocks: &[u32]) {
         for (index, &block) in blocks.iter().enumerate() {
             self.link(me, block, blocks.get(index + 1).copied());
         }
     }
 
     /// Whose it is.
-    pub(super) fn owner(&self, block: u32) -> Option<Owner> {
+    pub(in crate::raw) fn owner(&self, block: u32) -> Option<Owner> {
         let word = self.entry(block).ok()?.load(Ordering::Relaxed);
         if word <= IDLE { None } else { Owner::from_bits((word & 0xFFFF_FFFF) as u32) }
     }
 
     /// Writes a new owner on a block and leaves the rest of its word.
-    pub(super) fn rename(&self, me: Owner, block: u32) {
+    pub(in crate::raw) fn rename(&self, me: Owner, block: u32) {
         if let Ok(entry) = self.entry(block) {
             let word = entry.load(Ordering::Relaxed);
             entry.store(word & !0xFFFF_FFFF | u64::from(me.to_bits()), Ordering::Relaxed);

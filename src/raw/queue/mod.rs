@@ -24,7 +24,7 @@
 //!
 //! Everything read from shared memory is read once and checked: positions by [`Area`](crate::shm::Area), numbers here.
 
-mod blocks;
+pub(super) mod blocks;
 mod cursor;
 mod get;
 mod holders;
@@ -32,7 +32,7 @@ mod lease;
 mod put;
 mod record;
 mod sweep;
-mod words;
+pub(super) mod words;
 
 use std::sync::Arc;
 

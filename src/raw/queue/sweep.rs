@@ -56,7 +56,7 @@ impl Queue {
                 !*alive.entry(owner).or_insert_with(|| self.region().is_alive(owner))
             })
             .collect();
-        planted!("no-sweep", (), orphans.clear());
+        planted!("no-sweep", { orphans.clear() });
         if orphans.is_empty() {
             return 0;
         }

@@ -75,12 +75,12 @@ shared! {
     }
 
     /// Where to look for free blocks and how many there are: hints, all of them.
-    pub(super) struct MemoryWords[128] {
+    pub(in crate::raw) struct MemoryWords[128] {
         /// Below this few blocks are free for the queue itself; below the next, few for payloads.
         pub(super) ring_hint: AtomicU32,
         pub(super) extent_hint: AtomicU32,
         /// How many entries of the table have memory.
-        pub(super) entries: AtomicU32,
+        pub(in crate::raw) entries: AtomicU32,
         /// The region's count of deaths at the last sweep.
         pub(super) swept: AtomicU32,
         /// How many blocks are owned, and how many are free and have memory.

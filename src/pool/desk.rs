@@ -1,0 +1,354 @@
+//! What the owner of a pool knows of its tasks. All of it stands under one lock of this process.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::crew::Crew;
+use super::error::{SubmitError, TaskError, luggage, os};
+use super::luggage::Counter;
+use super::outcome::{Luggage, Outcome, Piece};
+use super::task::{DONE, Task, WAITING};
+use crate::planted::planted;
+use crate::raw::pool::{Board, CELLS, NoRoom, Phase};
+use crate::sys::oom;
+use crate::wait::Look;
+
+/// What the owner knows of a cell.
+#[derive(Default)]
+pub(super) struct Slot {
+    pub(super) task: Option<Arc<Task>>,
+    pub(super) turn: u32,
+    /// Where the task was last begun, and how often an item died there.
+    pub(super) item: u32,
+    pub(super) deaths: u32,
+    pub(super) pieces: Vec<Piece>,
+    pub(super) is_posted: bool,
+}
+
+/// What may still be done with a pool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    Open,
+    /// No more tasks.
+    Closed,
+    /// Nothing more at all.
+    Over(TaskError),
+}
+
+pub(super) struct Desk {
+    pub(super) board: Board,
+    pub(super) slots: Vec<Slot>,
+    pub(super) free: Vec<u32>,
+    /// Not on the board yet.
+    pub(super) backlog: VecDeque<Arc<Task>>,
+    /// Cells that are to be posted from their `item` on, once there is room.
+    pub(super) again: Vec<u32>,
+    pub(super) counter: Counter,
+    pub(super) crew: Crew,
+    pub(super) stage: Stage,
+    /// Accepted, and not done.
+    pub(super) unfinished: usize,
+    /// Bytes of shared memory in use by arguments.
+    pub(super) args: u64,
+    /// Counts what others may be waiting for.
+    pub(super) events: u64,
+    pub(super) callbacks: Vec<Box<dyn FnOnce() + Send>>,
+    pub(super) deaths_seen: u32,
+    pub(super) oom_kills: Option<u64>,
+}
+
+impl Desk {
+    pub(super) fn new(board: Board, counter: Counter, crew: Crew) -> Self {
+        let mut slots = Vec::new();
+        slots.resize_with(CELLS as usize, Slot::default);
+        Self {
+            board,
+            slots,
+            free: (0..CELLS).rev().collect(),
+            backlog: VecDeque::new(),
+            again: Vec::new(),
+            counter,
+            crew,
+            stage: Stage::Open,
+            unfinished: 0,
+            args: 0,
+            events: 0,
+            callbacks: Vec::new(),
+            deaths_seen: 0,
+            oom_kills: oom::kills(),
+        }
+    }
+
+    /// Takes a task in.
+    pub(super) fn accept(&mut self, task: &Arc<Task>) -> Result<(), SubmitError> {
+        match &self.stage {
+            Stage::Open => {}
+            Stage::Over(TaskError::Broken { message }) => {
+                return Err(SubmitError::Broken { message: message.clone() });
+            }
+            Stage::Closed | Stage::Over(_) => return Err(SubmitError::Closed),
+        }
+        if Board::cost(task.args_length) > self.board.room_for_args() {
+            return Err(SubmitError::TooLarge);
+        }
+        self.unfinished += 1;
+        self.backlog.push_back(task.clone());
+        self.feed();
+        self.staff();
+        Ok(())
+    }
+
+    /// Takes results, replaces the dead, hands out tasks: what everybody does who is inside a call.
+    pub(super) fn drive(&mut self, look: Look) {
+        for index in self.board.done() {
+            self.take_done(index);
+        }
+        let deaths = self.board.region().deaths();
+        let must_look = look.is_thorough() || deaths != self.deaths_seen;
+        if planted!("dead-workers-are-not-looked-for", must_look, false) {
+            self.deaths_seen = deaths;
+            self.counter.drain();
+            self.bury();
+        }
+        self.feed();
+        self.staff();
+        if self.stage != Stage::Open && self.unfinished == 0 {
+            self.board.close();
+        }
+    }
+
+    fn feed(&mut self) {
+        while self.board.has_room()
+            && let Some(&index) = self.again.last()
+            && self.post(index)
+        {
+            self.again.pop();
+        }
+        while self.again.is_empty()
+            && !self.free.is_empty()
+            && self.board.has_room()
+            && let Some(task) = self.backlog.pop_front()
+        {
+            if let Some(task) = self.place(task) {
+                self.backlog.push_front(task);
+                return;
+            }
+        }
+    }
+
+    /// Puts a task on the board. Gives it back if there is no memory for it now.
+    fn place(&mut self, task: Arc<Task>) -> Option<Arc<Task>> {
+        let cost = Board::cost(task.args_length);
+        if self.args + cost > self.board.room_for_args() {
+            return Some(task);
+        }
+        let index = self.free.pop()?;
+        let slot = &mut self.slots[index as usize];
+        slot.turn = slot.turn.wrapping_add(1);
+        let filled = {
+            let args = task.args.lock();
+            self.board.fill(index, slot.turn, &task.order, &args)
+        };
+        match filled {
+            Ok(()) => {
+                self.args += cost;
+                *task.args.lock() = Vec::new();
+                task.place.store(index, Ordering::Relaxed);
+                slot.task = Some(task);
+                (slot.item, slot.deaths) = (0, 0);
+                if !self.post(index) {
+                    self.again.push(index);
+                }
+                None
+            }
+            Err(NoRoom::Now) => {
+                self.free.push(index);
+                Some(task)
+            }
+            Err(NoRoom::Io(error)) => {
+                self.free.push(index);
+                self.conclude(&task, Outcome::failed(os(&error)));
+                None
+            }
+            Err(NoRoom::Nonsense) => {
+                self.free.push(index);
+                self.backlog.push_front(task);
+                self.give_up("its shared memory is damaged".to_owned());
+                None
+            }
+        }
+    }
+
+    /// Puts a cell up for taking. False: there is no room for its descriptors now.
+    fn post(&mut self, index: u32) -> bool {
+        let slot = &self.slots[index as usize];
+        if let Some(task) = slot.task.clone().filter(|task| task.order.has_luggage) {
+            match self.send_luggage(index, slot.turn, &task) {
+                Ok(true) => {}
+                Ok(false) => return false,
+                Err(error) => {
+                    self.clear(index);
+                    self.conclude(&task, Outcome::failed(luggage(&error)));
+                    return true;
+                }
+            }
+        }
+        let slot = &mut self.slots[index as usize];
+        slot.is_posted = true;
+        if self.board.post(index, slot.turn, slot.item).is_err() {
+            self.give_up("its shared memory is damaged".to_owned());
+        }
+        true
+    }
+
+    fn send_luggage(&mut self, index: u32, turn: u32, task: &Task) -> io::Result<bool> {
+        let mut luggage = task.luggage.lock();
+        let is_sent = self.counter.send(index, turn, &luggage)? || {
+            let is_under_way =
+                |slot: &Slot| slot.is_posted && slot.task.as_ref().is_some_and(|task| task.order.has_luggage);
+            if self.slots.iter().any(is_under_way) {
+                return Ok(false);
+            }
+            // What fills the socket belongs to tasks that were withdrawn.
+            self.counter.discard();
+            self.counter.send(index, turn, &luggage)?
+        };
+        if is_sent && task.retries == 0 {
+            luggage.clear();
+        }
+        Ok(is_sent)
+    }
+
+    /// The task goes on at `item`, whoever takes it.
+    pub(super) fn go_on(&mut self, index: u32, item: u32) {
+        let slot = &mut self.slots[index as usize];
+        slot.turn = slot.turn.wrapping_add(1);
+        slot.item = item;
+        slot.is_posted = false;
+        self.again.push(index);
+        self.feed();
+    }
+
+    pub(super) fn phase(&self, index: u32) -> Option<Phase> {
+        let slot = self.slots.get(index as usize)?;
+        if slot.is_posted { self.board.phase(index, slot.turn) } else { None }
+    }
+
+    pub(super) fn take_done(&mut self, index: u32) {
+        // A bit may be late: the cell was looked at because its worker had died.
+        let Some(Phase::Done(serial)) = self.phase(index) else { return };
+        self.crew.has_worked(serial);
+        let slot = &mut self.slots[index as usize];
+        let Some(task) = slot.task.clone() else { return };
+        match self.board.collect(index) {
+            Err(_) => self.give_up("its shared memory is damaged".to_owned()),
+            Ok(collected) => {
+                if collected.item > slot.item {
+                    slot.deaths = 0;
+                }
+                let luggage =
+                    if collected.has_luggage { self.counter.take(index, slot.turn) } else { Luggage::new() };
+                slot.pieces.push(Piece::Records(collected.results, luggage));
+                if collected.item < task.order.items {
+                    // Its worker has served its number.
+                    self.go_on(index, collected.item);
+                } else {
+                    self.finish(index);
+                }
+            }
+        }
+    }
+
+    /// All items of the task are accounted for.
+    pub(super) fn finish(&mut self, index: u32) {
+        let slot = &mut self.slots[index as usize];
+        let pieces = std::mem::take(&mut slot.pieces);
+        if let Some(task) = self.clear(index) {
+            self.conclude(&task, Outcome { pieces });
+        }
+    }
+
+    pub(super) fn clear(&mut self, index: u32) -> Option<Arc<Task>> {
+        let slot = &mut self.slots[index as usize];
+        slot.is_posted = false;
+        slot.pieces.clear();
+        let task = slot.task.take()?;
+        self.board.clear(index, slot.turn);
+        self.args = self.args.saturating_sub(Board::cost(task.args_length));
+        self.free.push(index);
+        Some(task)
+    }
+
+    fn conclude(&mut self, task: &Arc<Task>, outcome: Outcome) {
+        task.place.store(DONE, Ordering::Relaxed);
+        if task.outcome.set(outcome).is_ok() {
+            self.unfinished -= 1;
+            self.events += 1;
+            self.callbacks.append(&mut task.callbacks.lock());
+        }
+    }
+
+    /// Takes a task back. Running: it is let go, or its worker is killed.
+    pub(super) fn cancel(&mut self, task: &Arc<Task>, kill: bool) -> bool {
+        let index = task.place.load(Ordering::Relaxed);
+        if index == DONE {
+            return false;
+        }
+        if index == WAITING {
+            self.backlog.retain(|other| !Arc::ptr_eq(other, task));
+        } else {
+            let Some(slot) = self.slots.get(index as usize) else { return false };
+            let turn = slot.turn;
+            if !slot.is_posted {
+                self.again.retain(|&other| other != index);
+                self.clear(index);
+            } else if planted!("a-cancelled-task-runs", self.board.withdraw(index, turn), true) {
+                self.clear(index);
+            } else {
+                let Some(Phase::Running(serial)) = self.phase(index) else { return false };
+                if !kill || !self.board.abort(index, turn, serial) {
+                    return false;
+                }
+                // The cell is the worker's until it is dead.
+                self.crew.kill(serial);
+            }
+        }
+        self.conclude(task, Outcome::failed(TaskError::Cancelled));
+        true
+    }
+
+    /// Takes back all tasks that no worker has begun.
+    pub(super) fn cancel_all(&mut self) {
+        let mut tasks: Vec<_> = self.backlog.iter().cloned().collect();
+        tasks.extend(self.slots.iter().filter_map(|slot| slot.task.clone()));
+        for task in tasks {
+            self.cancel(&task, false);
+        }
+    }
+
+    /// Nothing will be done any more: workers are killed, and tasks fail with this.
+    pub(super) fn end(&mut self, error: TaskError) {
+        if matches!(self.stage, Stage::Over(_)) {
+            return;
+        }
+        self.stage = Stage::Over(error.clone());
+        self.crew.kill_all();
+        self.board.close();
+        let mut tasks: Vec<_> = self.backlog.drain(..).collect();
+        tasks.extend(self.slots.iter_mut().filter_map(|slot| {
+            slot.is_posted = false;
+            slot.task.take()
+        }));
+        for task in tasks {
+            self.conclude(&task, Outcome::failed(error.clone()));
+        }
+        self.again.clear();
+        self.events += 1;
+    }
+
+    pub(super) fn give_up(&mut self, message: String) {
+        self.end(TaskError::Broken { message });
+    }
+}

@@ -1,0 +1,177 @@
+//! A worker, from its start to its end.
+
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::function::{Items, Ran, Refusal};
+use super::luggage::Ends;
+use super::outcome::record;
+use crate::planted::planted;
+use crate::process::{Panic, ProcessFn, caught};
+use crate::raw::pool::{Board, PoolWords, Taken, Unwritten};
+use crate::shm::Ref;
+use crate::sys::entry::{Entry, Place, function};
+use crate::sys::timer::KillTimer;
+use crate::sys::{clock, signal};
+use crate::wait::{Park, blocking, never};
+use crate::wire::handle;
+
+/// What a worker is started with.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Kit {
+    #[serde(with = "handle")]
+    pub(super) words: Ref<PoolWords>,
+    pub(super) ends: Ends,
+    pub(super) serial: u32,
+    /// How many items it serves; zero: any number.
+    pub(super) serves: u64,
+}
+
+/// What a worker runs that begins with a function of the user's.
+pub(super) fn attend_after<F, A>(kit: Kit, args: A)
+where
+    F: ProcessFn<A>,
+    A: DeserializeOwned + 'static,
+{
+    signal::ignore_interrupt();
+    function::<F>().call(args);
+    attend(kit);
+}
+
+/// What a worker runs.
+pub(super) fn attend(kit: Kit) {
+    signal::ignore_interrupt();
+    let board = match Board::attach(kit.words.clone()) {
+        Ok(board) => board,
+        Err(error) => panic!("a worker cannot attach to its pool: {error}"),
+    };
+    let mut worker =
+        Worker { board, ends: kit.ends, serves: kit.serves, functions: HashMap::new(), timer: None };
+    loop {
+        let mut luggage = None;
+        let fetch = |cell, turn| luggage = Some(worker.ends.fetch(cell, turn));
+        let taken = never(blocking(worker.board.take(&mut Park::new(), kit.serial, fetch)));
+        let Ok(taken) = taken else { panic!("the shared memory of the pool is damaged") };
+        let Some(task) = taken else { return };
+        let is_last = worker.serve(task, luggage);
+        if is_last {
+            return;
+        }
+    }
+}
+
+/// A worker that can't even say that a result is too large ends with this code (`EX_OSERR`).
+const NO_MEMORY: i32 = 71;
+
+struct Worker {
+    board: Board,
+    ends: Ends,
+    serves: u64,
+    functions: HashMap<(u64, u64), &'static Entry<Ran>>,
+    /// Made when it is first wanted.
+    timer: Option<KillTimer>,
+}
+
+impl Worker {
+    /// Runs a task, or as much of it as this worker may. True: it has served its number.
+    ///
+    /// `luggage`: its descriptors, if any belong to it; `None` in it: there was no room for them here.
+    fn serve(&mut self, mut task: Taken, mut luggage: Option<Option<Vec<OwnedFd>>>) -> bool {
+        let entry = self.function(task.function, task.kind);
+        let args = std::mem::take(&mut task.args);
+        let mut is_last = false;
+        for (item, args) in (0..task.items).zip(Items::split(&args)).skip(task.from as usize) {
+            let mut bytes = Vec::new();
+            let refused = |why: &str| Ok(Err(Refusal::Arguments(why.to_owned())));
+            let ran = match (entry, luggage.take()) {
+                (None, _) => refused("the function is not where the pool says it is"),
+                (_, Some(None)) => refused(
+                    "no room for the descriptors of the task: raise the limit of open files (ulimit -n)",
+                ),
+                (Some(entry), luggage) => self.run(&task, entry, args, luggage.flatten().unwrap_or_default()),
+            };
+            let luggage = record(ran, &mut bytes);
+            if !luggage.is_empty() {
+                self.board.note_luggage(&task);
+                let tag = (task.cell, task.turn, item - task.from);
+                if let Err(error) = self.ends.send(tag, &luggage) {
+                    bytes.clear();
+                    record(Ok(Err(Refusal::Output(error.to_string()))), &mut bytes);
+                }
+            }
+            self.write(&mut task, item, &bytes);
+            if self.serves > 0 {
+                self.serves -= 1;
+                is_last = self.serves == 0;
+                if is_last {
+                    break;
+                }
+            }
+        }
+        if !self.board.finish(&task) {
+            // Withdrawn: its owner is about to kill this process.
+            std::process::exit(0);
+        }
+        is_last
+    }
+
+    fn function(&mut self, offset: u64, kind: u64) -> Option<&'static Entry<Ran>> {
+        if let Some(known) = self.functions.get(&(offset, kind)) {
+            return Some(known);
+        }
+        let entry = Entry::<Ran>::at(&Place::here(offset, kind)?).ok()?;
+        self.functions.insert((offset, kind), entry);
+        Some(entry)
+    }
+
+    fn run(
+        &mut self,
+        task: &Taken,
+        entry: &Entry<Ran>,
+        args: &[u8],
+        luggage: Vec<OwnedFd>,
+    ) -> Result<Ran, Panic> {
+        let is_limited = task.limit > 0 && self.arm(task);
+        let ran = caught(|| entry.run(args, luggage));
+        if is_limited {
+            self.disarm(task);
+        }
+        ran
+    }
+
+    fn arm(&mut self, task: &Taken) -> bool {
+        if self.timer.is_none() {
+            self.timer = KillTimer::new().ok();
+        }
+        let Some(timer) = &self.timer else { return false };
+        // Before the timer is set: the owner is to know what the kill was for.
+        self.board.note_deadline(task, clock::now().saturating_add(task.limit));
+        planted!("a-limit-is-not-armed", timer.set(task.limit), Ok::<_, std::io::Error>(())).is_ok()
+    }
+
+    fn disarm(&self, task: &Taken) {
+        if let Some(timer) = &self.timer {
+            let _ = timer.set(0);
+        }
+        self.board.note_deadline(task, 0);
+    }
+
+    fn write(&self, task: &mut Taken, item: u32, bytes: &[u8]) {
+        let written = never(blocking(self.board.write(&mut Park::new(), task, item, bytes)));
+        let message = match written {
+            Ok(()) => return,
+            Err(Unwritten::TooLarge) => "it is too large for the pool's shared memory".to_owned(),
+            Err(Unwritten::Io(error)) => format!("the system refused shared memory: {error}"),
+            Err(Unwritten::Nonsense) => "the shared memory of the pool is damaged".to_owned(),
+        };
+        let mut bytes = Vec::new();
+        record(Ok(Err(Refusal::Output(message))), &mut bytes);
+        if never(blocking(self.board.write(&mut Park::new(), task, item, &bytes))).is_err() {
+            // The results behind it would be taken for others'.
+            std::process::exit(NO_MEMORY);
+        }
+    }
+}

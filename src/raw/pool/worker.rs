@@ -1,0 +1,248 @@
+//! What a worker does with the board.
+
+use super::words::{ARGS_AT, INLINE, Progress, RESULT_LUGGAGE, RESULTS_AT, TASK_LUGGAGE};
+use super::{BLOCK, Board, CELLS, Nonsense, WORKERS, cell_at};
+use crate::planted::planted;
+use crate::raw::Party;
+use crate::shm::Region;
+use crate::shm::atomic::Ordering;
+use crate::wait::{Bell, Look, Step, Waiter, until};
+
+/// A task that this worker runs.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub(crate) cell: u32,
+    pub(crate) turn: u32,
+    pub(crate) function: u64,
+    pub(crate) kind: u64,
+    pub(crate) args: Vec<u8>,
+    pub(crate) items: u32,
+    pub(crate) from: u32,
+    pub(crate) limit: u64,
+    serial: u32,
+    /// What was written of its results.
+    blocks: Vec<u32>,
+    length: u64,
+}
+
+/// Why a result can't be written.
+#[derive(Debug)]
+pub(crate) enum Unwritten {
+    /// It is longer than all of the memory.
+    TooLarge,
+    Io(std::io::Error),
+    Nonsense,
+}
+
+impl From<Nonsense> for Unwritten {
+    fn from(_: Nonsense) -> Self {
+        Self::Nonsense
+    }
+}
+
+/// The lock of those who take tasks with descriptors, given back in a panic too.
+struct Held<'a>(&'a Board);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.words.luggage.release(self.0.party(), false);
+    }
+}
+
+impl Board {
+    /// Takes the next task; `None`: there will be none. Dropped before it is done, it has taken nothing.
+    ///
+    /// `fetch` is called for a task to which descriptors belong, with its cell and turn, in the order of such tasks.
+    pub(crate) async fn take<W: Waiter>(
+        &self,
+        waiter: &mut W,
+        serial: u32,
+        mut fetch: impl FnMut(u32, u32) + Send,
+    ) -> Result<Result<Option<Taken>, Nonsense>, W::GaveUp> {
+        let won = until(waiter, |look| self.attempt_take(look, serial, &mut fetch)).await?;
+        Ok(won.and_then(|won| won.map(|(cell, turn)| self.open(cell, turn, serial)).transpose()))
+    }
+
+    #[allow(clippy::type_complexity, reason = "an attempt that may find the end or nonsense")]
+    fn attempt_take(
+        &self,
+        look: Look,
+        serial: u32,
+        fetch: &mut impl FnMut(u32, u32),
+    ) -> Step<'_, Result<Option<(u32, u32)>, Nonsense>> {
+        loop {
+            let head = self.words.head.load(Ordering::Acquire);
+            // Acquire pairs with the Release of `post`: the entry is there, and its cell is filled.
+            let tail = self.words.tail.load(Ordering::Acquire);
+            if head >= tail {
+                if self.words.closed.load(Ordering::Acquire) != 0 {
+                    return Step::Done(Ok(None));
+                }
+                return Step::Wait(self.tasks());
+            }
+            // If the head has moved meanwhile, this may be a later entry: it is as good.
+            let Ok(entry) = self.entry(head) else { return Step::Done(Err(Nonsense)) };
+            let entry = entry.load(Ordering::Acquire);
+            let (index, turn) = ((entry & 0xFFFF_FFFF) as u32, (entry >> 32) as u32);
+            let Ok(cell) = self.cell(index) else { return Step::Done(Err(Nonsense)) };
+            let mut held = None;
+            if cell.has(TASK_LUGGAGE) && cell.is_queued(turn) {
+                if let Step::Wait(spot) = self.words.luggage.attempt(look, self.party()) {
+                    return Step::Wait(spot);
+                }
+                held = Some(Held(self));
+                // A later entry would not do: its descriptors lie behind those of others.
+                if self.words.head.load(Ordering::Acquire) != head {
+                    continue;
+                }
+            }
+            let won = cell.take(turn, serial);
+            if won && held.is_some() {
+                fetch(index, turn);
+            }
+            drop(held);
+            self.pass(head);
+            if won {
+                if look.is_listed() && head + 1 < tail {
+                    // The wake-up that came to us may have stood for more than one task.
+                    self.tasks().notify_one();
+                }
+                return Step::Done(Ok(Some((index, turn))));
+            }
+        }
+    }
+
+    fn party(&self) -> Party<'_, Region> {
+        let region = self.region();
+        Party { me: region.me(), alive: region, bell: Bell::new(region, WORKERS) }
+    }
+
+    /// Moves the head behind an entry that nobody can take any more.
+    fn pass(&self, head: u64) {
+        let _ = self.words.head.compare_exchange(head, head + 1, Ordering::AcqRel, Ordering::Relaxed);
+    }
+
+    fn open(&self, index: u32, turn: u32, serial: u32) -> Result<Taken, Nonsense> {
+        let cell = self.cell(index)?;
+        let length = usize::try_from(cell.args_length.load(Ordering::Relaxed)).map_err(|_| Nonsense)?;
+        let blocks = self.args_blocks(cell)?;
+        let inline = if length <= INLINE { INLINE } else { 0 };
+        Ok(Taken {
+            cell: index,
+            turn,
+            function: cell.function.load(Ordering::Relaxed),
+            kind: cell.kind.load(Ordering::Relaxed),
+            args: self.read(cell_at(index) + ARGS_AT, &blocks, length, inline)?,
+            items: cell.items.load(Ordering::Relaxed),
+            from: cell.from.load(Ordering::Relaxed),
+            limit: cell.limit.load(Ordering::Relaxed),
+            serial,
+            blocks: Vec::new(),
+            length: 0,
+        })
+    }
+
+    /// Writes the result of `item` behind those of the items before it, and waits for memory if it must.
+    pub(crate) async fn write<W: Waiter>(
+        &self,
+        waiter: &mut W,
+        task: &mut Taken,
+        item: u32,
+        result: &[u8],
+    ) -> Result<Result<(), Unwritten>, W::GaveUp> {
+        let end = task.length + result.len() as u64;
+        let wanted = end.saturating_sub(INLINE as u64).div_ceil(BLOCK);
+        let more = usize::try_from(wanted).unwrap_or(usize::MAX).saturating_sub(task.blocks.len());
+        if more > 0 {
+            match until(waiter, |_| self.attempt_claim(more)).await? {
+                Ok(claimed) => self.chain_up(task, claimed),
+                Err(unwritten) => return Ok(Err(unwritten)),
+            }
+        }
+        Ok(self.write_behind(task, result).map(|()| self.note(task, item + 1)).map_err(Unwritten::from))
+    }
+
+    fn attempt_claim(&self, more: usize) -> Step<'_, Result<Vec<u32>, Unwritten>> {
+        // More than half of the memory is nobody's to have.
+        if more as u64 * BLOCK > self.room_for_args() {
+            return Step::Done(Err(Unwritten::TooLarge));
+        }
+        match self.blocks.claim_for_payload(&self.words.extents, self.region().me(), more) {
+            Ok(Some(claimed)) => Step::Done(Ok(claimed)),
+            Ok(None) => Step::Wait(self.memory()),
+            Err(error) => Step::Done(Err(Unwritten::Io(error))),
+        }
+    }
+
+    fn chain_up(&self, task: &mut Taken, claimed: Vec<u32>) {
+        let first = claimed.first().copied();
+        match (task.blocks.last(), first) {
+            (Some(&last), Some(_)) => self.blocks.link(self.region().me(), last, first),
+            (None, Some(first)) => {
+                if let Ok(cell) = self.cell(task.cell) {
+                    cell.results_first.store(first, Ordering::Relaxed);
+                }
+            }
+            (_, None) => {}
+        }
+        task.blocks.extend(claimed);
+    }
+
+    fn write_behind(&self, task: &mut Taken, mut bytes: &[u8]) -> Result<(), Nonsense> {
+        while !bytes.is_empty() {
+            let chunk;
+            if let Some(at) = task.length.checked_sub(INLINE as u64) {
+                let block = task.blocks.get((at / BLOCK) as usize).ok_or(Nonsense)?;
+                (chunk, bytes) = bytes.split_at(bytes.len().min((BLOCK - at % BLOCK) as usize));
+                let to = self.blocks.offset(u64::from(*block) * BLOCK + at % BLOCK);
+                self.blocks.area().write(to, chunk).ok_or(Nonsense)?;
+            } else {
+                (chunk, bytes) = bytes.split_at(bytes.len().min(INLINE - task.length as usize));
+                self.area.write(cell_at(task.cell) + RESULTS_AT + task.length, chunk).ok_or(Nonsense)?;
+            }
+            task.length += chunk.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// The step by which an item is done. Release pairs with the Acquire of `collect`.
+    fn note(&self, task: &Taken, item: u32) {
+        let is_noted = planted!("results-are-noted-at-the-end", true, item == task.items);
+        if let Ok(cell) = self.cell(task.cell)
+            && is_noted
+        {
+            cell.progress.store(Progress { item, bytes: task.length }.bits(), Ordering::Release);
+        }
+    }
+
+    /// Leaves word of when the item that runs will be killed; zero: it won't.
+    pub(crate) fn note_deadline(&self, task: &Taken, deadline: u64) {
+        if let Ok(cell) = self.cell(task.cell) {
+            cell.deadline.store(deadline, Ordering::Relaxed);
+        }
+    }
+
+    /// Descriptors belong to the results that are written next.
+    pub(crate) fn note_luggage(&self, task: &Taken) {
+        if let Ok(cell) = self.cell(task.cell) {
+            cell.flags.fetch_or(RESULT_LUGGAGE, Ordering::Relaxed);
+        }
+    }
+
+    /// Hands the results over. False: the task was withdrawn, and this process is about to be killed.
+    pub(crate) fn finish(&self, task: &Taken) -> bool {
+        if task.cell >= CELLS || !self.cell(task.cell).is_ok_and(|cell| cell.finish(task.turn, task.serial)) {
+            return false;
+        }
+        if let Ok(bits) = self.bits() {
+            let word = &bits.words[task.cell as usize / 64];
+            word.fetch_or(1 << (task.cell % 64), Ordering::AcqRel);
+        }
+        let spot = self.results();
+        if self.words.results.waiters() > 0 {
+            spot.sign();
+        }
+        spot.notify_one();
+        true
+    }
+}

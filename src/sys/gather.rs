@@ -1,0 +1,61 @@
+//! `epoll(7)` and `timerfd_create(2)` as one descriptor for many: it is ready when any of those in it is, or when a time has come.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use rustix::buffer::spare_capacity;
+use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
+};
+
+use super::{Source, clock};
+
+/// The descriptor, and its clock.
+pub(crate) struct Gather {
+    set: Source,
+    timer: OwnedFd,
+}
+
+impl Gather {
+    pub(crate) fn new() -> io::Result<Self> {
+        let set = epoll::create(CreateFlags::CLOEXEC)?;
+        let timer =
+            timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)?;
+        let gather = Self { set: Source::new(set), timer };
+        gather.add(&gather.timer)?;
+        Ok(gather)
+    }
+
+    /// What there is to wait on.
+    pub(crate) fn source(&self) -> &Source {
+        &self.set
+    }
+
+    /// It leaves the set when it is closed.
+    pub(crate) fn add(&self, fd: impl std::os::fd::AsFd) -> io::Result<()> {
+        Ok(epoll::add(&self.set, fd, EventData::new_u64(0), EventFlags::IN | EventFlags::ET)?)
+    }
+
+    /// Forgets what has been reported. To be called before a look at what is in the set.
+    pub(crate) fn drain(&self) {
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        loop {
+            let mut events = Vec::with_capacity(64);
+            match epoll::wait(&self.set, spare_capacity(&mut events), Some(&now)) {
+                Err(rustix::io::Errno::INTR) => {}
+                Ok(count) if count > 0 => {}
+                _ => return,
+            }
+        }
+    }
+
+    /// Ready at `at` (`CLOCK_MONOTONIC`, nanoseconds), in place of the time set before; `None`: at no time.
+    pub(crate) fn wake_at(&self, at: Option<u64>) -> io::Result<()> {
+        let none = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let value = at.map_or(none, |at| clock::timespec(at.max(1)));
+        let setting = Itimerspec { it_interval: none, it_value: value };
+        timerfd_settime(&self.timer, TimerfdTimerFlags::ABSTIME, &setting)?;
+        Ok(())
+    }
+}
