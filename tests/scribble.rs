@@ -102,7 +102,13 @@ fn scribble(_objects: Objects, seed: u64, headers_too: bool) {
 }
 
 /// Uses everything for a time; gives (calls, errors, the longest call).
-fn use_everything(objects: Objects, seed: u64, time: Duration) -> (u64, u64, Duration) {
+fn use_everything(
+    objects: Objects,
+    attached: AioSemaphore,
+    seed: u64,
+    time: Duration,
+) -> (u64, u64, Duration) {
+    attached.release(1).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (begun, mut dice, mut calls, mut errors) = (Instant::now(), Dice(seed | 1), 0, 0);
     let mut longest = Duration::ZERO;
@@ -155,9 +161,17 @@ fn scribbled(headers_too: bool) {
     for seed in 1..=(seconds / round.as_secs_f64()) as u64 {
         // New ones each time: what has been written over for long does nothing but fail.
         let objects = Objects::new();
+        let attached = AioSemaphore::new(0).unwrap();
         let users: Vec<_> = (0..2)
-            .map(|user| AioProcess::spawn(use_everything, (objects.clone(), seed * 8 + user, round)).unwrap())
+            .map(|user| {
+                let args = (objects.clone(), attached.clone(), seed * 8 + user, round);
+                AioProcess::spawn(use_everything, args).unwrap()
+            })
             .collect();
+        // Who comes later finds headers that are none, and is told so.
+        for _ in &users {
+            attached.acquire().unwrap().forget();
+        }
         let vandal = AioProcess::spawn(scribble, (objects.clone(), seed, headers_too)).unwrap();
         for user in users {
             match user.join_timeout(round + Duration::from_secs(20)) {
