@@ -284,6 +284,7 @@ impl<'a> Semaphore<'a> {
     pub(crate) fn give_back<A: Alive>(self, party: Party<'a, A>, count: u32) {
         planted!("who-waits-is-woken-before-the-permit-is-back", { self.wake(party, count) });
         self.own(party).change(|share| share.given_back(count));
+        planted!("who-waits-is-woken-before-the-permit-is-back", { return });
         self.wake(party, count);
     }
 
