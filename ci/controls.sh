@@ -87,7 +87,7 @@ programs=$(table | awk '{ print "--test", $2 }' | sort -u)
 # shellcheck disable=SC2086
 cargo test $programs --no-run
 
-caught=0
+caught=0 missed=0
 run() { # run BUGS PROGRAM FILTER SECONDS
   # In a session of its own: some bugs leave children behind, and these are ended with it.
   AIOPROCESSING_PLANT=$1 setsid timeout -k 5 "$4" cargo test -q --test "$2" -- ${3:+"$3"} </dev/null >/dev/null 2>&1 &
@@ -102,15 +102,17 @@ while read -r bug program filter; do
     *,*)
       if ! run "${bug#*,}" "$program" "$filter" 120; then
         echo "${bug#*,} alone makes $program $filter fail"
-        exit 1
+        missed=$((missed + 1))
       fi
       ;;
   esac
   if run "$bug" "$program" "$filter" 30; then
     echo "planted $bug: NOT caught by $program $filter"
-    exit 1
+    missed=$((missed + 1))
+    continue
   fi
   echo "planted $bug: caught by $program $filter"
   caught=$((caught + 1))
 done < <(table)
-echo "$caught of $caught planted bugs caught"
+echo "$caught of $((caught + missed)) planted bugs caught"
+[ "$missed" -eq 0 ]

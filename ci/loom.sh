@@ -30,4 +30,5 @@ no-check-for-a-dead-owner killed_with_a_lock
 a-wake-up-under-way-is-enough killed_in_a_wait_queue
 a-set-is-not-counted killed_while_it_sets
 no-look-for-dead-permit-holders killed_with_a_permit
+a-commit-publishes-nothing commit_of_a_killed_putter
 BUGS

@@ -15,7 +15,7 @@ use crate::wait::model::{Kernel, Task, Thread};
 use crate::wait::{Bell, blocking, never};
 
 /// The slot of the victim.
-const VICTIM: u16 = 2;
+pub(in crate::raw) const VICTIM: u16 = 2;
 
 impl Alive for Kernel {
     fn is_alive(&self, owner: Owner) -> bool {
@@ -33,11 +33,22 @@ struct World {
     inside: AtomicU32,
 }
 
-impl World {
-    fn party(&self, who: u16) -> Party<'_, Kernel> {
-        Party { me: Owner::new(who, 1), alive: &self.kernel, bell: Bell::new(&self.kernel) }
-    }
+/// What a model is about, with a kernel that is told of the death.
+pub(in crate::raw) trait Scene: Default + Send + Sync + 'static {
+    fn kernel(&self) -> &Kernel;
 
+    fn party(&self, who: u16) -> Party<'_, Kernel> {
+        Party { me: Owner::new(who, 1), alive: self.kernel(), bell: Bell::new(self.kernel()) }
+    }
+}
+
+impl Scene for World {
+    fn kernel(&self) -> &Kernel {
+        &self.kernel
+    }
+}
+
+impl World {
     fn semaphore(&self) -> Semaphore<'_> {
         Semaphore { words: &self.semaphore, slots: &self.slots }
     }
@@ -58,12 +69,12 @@ impl World {
 
 /// With a victim in a thread of its own that dies before its first access, before its second, and so on until it gets
 /// through. `survivors` go on beside it, and `at_the_end`, when it has ended: with whether it died.
-fn at_each_access<T: 'static>(
+pub(in crate::raw) fn at_each_access<S: Scene, T: 'static>(
     preemptions: usize,
-    setup: impl Fn(&World) + Send + Sync + 'static,
-    victim: impl Fn(&World) + Send + Sync + Clone + 'static,
-    survivors: impl Fn(&Arc<World>) -> T + Send + Sync + 'static,
-    at_the_end: impl Fn(&World, T, bool) + Send + Sync + 'static,
+    setup: impl Fn(&S) + Send + Sync + 'static,
+    victim: impl Fn(&S) + Send + Sync + Clone + 'static,
+    survivors: impl Fn(&Arc<S>) -> T + Send + Sync + 'static,
+    at_the_end: impl Fn(&S, T, bool) + Send + Sync + 'static,
 ) {
     let (setup, survivors, at_the_end) = (Arc::new(setup), Arc::new(survivors), Arc::new(at_the_end));
     for access in 0.. {
@@ -71,7 +82,7 @@ fn at_each_access<T: 'static>(
         let (setup, survivors, at_the_end) = (setup.clone(), survivors.clone(), at_the_end.clone());
         let (victim, seen) = (victim.clone(), got_through.clone());
         bounded(preemptions, move || {
-            let world = Arc::new(World::default());
+            let world = Arc::new(S::default());
             setup(&world);
             let other = {
                 let (world, victim, seen) = (world.clone(), victim.clone(), seen.clone());
@@ -79,7 +90,7 @@ fn at_each_access<T: 'static>(
                     let died = die_before(access, || victim(&world)).is_none();
                     if died {
                         seen.store(false, std::sync::atomic::Ordering::Relaxed);
-                        world.kernel.died();
+                        world.kernel().died();
                     }
                     died
                 })
@@ -98,7 +109,7 @@ fn at_each_access<T: 'static>(
 fn killed_with_a_lock_or_waiting_for_it() {
     at_each_access(
         2,
-        |_| (),
+        |_: &World| (),
         |world| {
             let taken = never(blocking(world.lock.acquire(&mut Thread, world.party(VICTIM))));
             assert_eq!(taken, Taken::Clean);
@@ -123,7 +134,7 @@ fn killed_with_a_lock_or_waiting_for_it() {
 fn killed_in_a_wait_queue() {
     at_each_access(
         2,
-        |world| {
+        |world: &World| {
             let taken = never(blocking(world.lock.acquire(&mut Thread, world.party(0))));
             assert_eq!(taken, Taken::Clean);
         },
@@ -150,7 +161,7 @@ fn killed_in_a_wait_queue() {
 fn killed_while_it_sets_an_event() {
     at_each_access(
         2,
-        |_| (),
+        |_: &World| (),
         |world| {
             let has_begun = world.event.waiters() > 0;
             world.event.set(world.party(VICTIM));
@@ -177,7 +188,7 @@ fn killed_while_it_sets_an_event() {
 fn killed_with_a_permit() {
     at_each_access(
         1,
-        |world| world.semaphore().begin(1, 10),
+        |world: &World| world.semaphore().begin(1, 10),
         |world| {
             never(blocking(world.semaphore().acquire(&mut Thread, world.party(VICTIM), 1)));
             world.semaphore().give_back(world.party(VICTIM), 1);
