@@ -16,6 +16,7 @@ while read -r bug model; do
 done <<'BUGS'
 no-fence-when-listing event_set_wakes_a_thread
 no-fence-when-waking-all event_set_wakes_a_thread
+no-fence-when-waking-one lock_threads
 no-second-look-after-listing event_set_wakes_a_thread
 no-look-after-listing-with-the-runtime event_set_wakes_two_tasks
 a-listed-taker-forgets-the-others lock_threads
