@@ -5,7 +5,6 @@ mod bincode;
 mod bounds;
 mod codec;
 pub(crate) mod frame;
-mod guard;
 pub(crate) mod handle;
 mod luggage;
 mod pack;
