@@ -63,8 +63,10 @@ a-taker-leaves-no-name                pool_deaths case_138
 the-item-that-died-runs-again         pool_deaths a_death_in_a_chunk
 results-are-noted-at-the-end          pool_deaths a_death_in_a_chunk
 a-storm-never-ends                    pool_deaths workers_that_die_at_their_start
+a-storm-never-ends                    pool_storm a_storm_that_lets_nothing
 a-cancelled-task-runs                 pool_deaths case_144
 a-limit-is-not-armed                  pool_deaths a_task_that_overruns
+the-needed-are-found-before-the-dead  pool_storm results_behind
 publish-before-payload                queue case_31
 publish-before-payload                queue_deaths case_44
 close-beside-the-tail                 queue case_35_a_put

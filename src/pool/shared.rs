@@ -53,8 +53,13 @@ impl Shared {
         mut found: impl FnMut() -> Option<T> + Send,
     ) -> Result<T, W::GaveUp> {
         wait::until(waiter, |look| {
-            self.with(|desk| desk.drive(look));
-            found().map_or_else(|| Step::Wait(self.board.results()), Step::Done)
+            let waits = self.with(|desk| {
+                desk.drive(look);
+                desk.crew.waits()
+            });
+            // Nobody tells of the time at which workers may be started again.
+            let spot = || self.board.results().for_at_most(waits);
+            found().map_or_else(|| Step::Wait(spot()), Step::Done)
         })
         .await
     }

@@ -5,6 +5,7 @@ use std::io;
 
 use super::words::{ARGS_AT, Cell, INLINE, ORDER, Phase, Progress, RESULT_LUGGAGE, RESULTS_AT, TASK_LUGGAGE};
 use super::{BLOCK, Board, CELLS, Nonsense, Order, cell_at};
+use crate::planted::planted;
 use crate::shm::Alive as _;
 use crate::shm::atomic::Ordering;
 
@@ -177,13 +178,19 @@ impl Board {
     /// Frees the memory that dead workers left, but for the results in these cells, which are still to be collected: another worker
     /// may have died since those were that the caller knows of.
     pub(crate) fn sweep(&self, cells: impl Iterator<Item = u32>) {
-        let needed: HashSet<u32> =
-            cells.filter_map(|index| self.result_blocks(index).ok()).flatten().collect();
         let known = self.words.extents.entries.load(Ordering::Acquire).min(self.blocks.count());
         let is_orphan =
             |&block: &u32| self.blocks.owner(block).is_some_and(|owner| !self.region().is_alive(owner));
-        let orphans: Vec<u32> =
-            (0..known).filter(is_orphan).filter(|block| !needed.contains(block)).collect();
+        let mut orphans: Vec<u32> = (0..known).filter(is_orphan).collect();
+        // Asked when the owners are known to be dead: the living go on writing, and may die before they are looked at.
+        let needed: HashSet<u32> =
+            cells.filter_map(|index| self.result_blocks(index).ok()).flatten().collect();
+        planted!("the-needed-are-found-before-the-dead", {
+            // As if the owner had lost its CPU here: the window is short otherwise.
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            orphans = (0..known).filter(is_orphan).collect();
+        });
+        orphans.retain(|block| !needed.contains(block));
         if !orphans.is_empty() {
             self.blocks.free_cold(&self.words.extents, &orphans);
             self.memory().notify_all();
