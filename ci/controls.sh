@@ -37,7 +37,7 @@ a-held-lock-is-taken                  lock case_66_d4
 a-dropped-wait-stays-listed           lock case_68
 a-set-is-not-counted                  event case_91
 set-wakes-one,an-unbounded-sleep      event case_92
-set-wakes-one,an-unbounded-sleep      event case_93
+set-wakes-nobody,an-unbounded-sleep   event case_93
 set-takes-a-lock                      event case_94
 a-dropped-wait-stays-listed           waiting case_60
 naps-do-not-grow                      waiting an_idle_child
@@ -72,6 +72,15 @@ publish-before-payload                queue_deaths case_44
 close-beside-the-tail                 queue case_35_a_put
 a-left-block-is-not-freed             queue_large a_consumer
 a-cancelled-put-keeps-its-blocks      queue_tasks case_50_a_cancelled
+pipe-takes-without-a-look             pipe_handles case_112_a_receiver_short
+pipe-keeps-what-it-sent               pipe_handles case_112_an_end_in_a_message
+pipe-parts-before-it-sends            pipe_handles case_112_a_failed_send
+sockets-survive-exec                  pipe case_107
+pipe-waits-after-taking               pipe case_110_a_cancelled
+pipe-sends-in-two-parts               pipe case_109
+pipe-empty-is-the-end                 pipe case_105
+pipe-forgets-what-came-before-a-reset pipe case_106
+wait-any-forgets-what-woke-it         wait_any case_111_set
 no-sweep                              queue_deaths putters_killed_while
 BUGS
 }
@@ -80,7 +89,7 @@ programs=$(table | awk '{ print "--test", $2 }' | sort -u)
 # shellcheck disable=SC2086
 cargo test $programs --no-run
 
-caught=0
+caught=0 missed=0
 run() { # run BUGS PROGRAM FILTER SECONDS
   # In a session of its own: some bugs leave children behind, and these are ended with it.
   AIOPROCESSING_PLANT=$1 setsid timeout -k 5 "$4" cargo test -q --test "$2" -- ${3:+"$3"} </dev/null >/dev/null 2>&1 &
@@ -95,15 +104,17 @@ while read -r bug program filter; do
     *,*)
       if ! run "${bug#*,}" "$program" "$filter" 120; then
         echo "${bug#*,} alone makes $program $filter fail"
-        exit 1
+        missed=$((missed + 1))
       fi
       ;;
   esac
   if run "$bug" "$program" "$filter" 30; then
     echo "planted $bug: NOT caught by $program $filter"
-    exit 1
+    missed=$((missed + 1))
+    continue
   fi
   echo "planted $bug: caught by $program $filter"
   caught=$((caught + 1))
 done < <(table)
-echo "$caught of $caught planted bugs caught"
+echo "$caught of $((caught + missed)) planted bugs caught"
+[ "$missed" -eq 0 ]
