@@ -64,6 +64,7 @@ the-item-that-died-runs-again         pool_deaths a_death_in_a_chunk
 results-are-noted-at-the-end          pool_deaths a_death_in_a_chunk
 a-storm-never-ends                    pool_deaths workers_that_die_at_their_start
 a-storm-never-ends                    pool_storm a_storm_that_lets_nothing
+who-is-full-waits-for-others          pool case_152_results
 a-cancelled-task-runs                 pool_deaths case_144
 a-limit-is-not-armed                  pool_deaths a_task_that_overruns
 the-needed-are-found-before-the-dead  pool_storm results_behind

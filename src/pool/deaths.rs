@@ -66,7 +66,7 @@ impl Desk {
                     worked = true;
                     self.take_done(index);
                 }
-                Some(Phase::Running(serial)) if serial == ended.serial => {
+                Some(Phase::Running(serial) | Phase::Full(serial)) if serial == ended.serial => {
                     worked = true;
                     planted!(
                         "a-dead-worker-s-task-is-forgotten",

@@ -39,6 +39,11 @@ impl Shared {
         out
     }
 
+    /// How many bytes of arguments shared memory may hold.
+    pub(super) fn room_for_args(&self) -> u64 {
+        self.board.room_for_args()
+    }
+
     pub(super) fn submit(&self, task: &Arc<Task>) -> Result<(), SubmitError> {
         if !self.board.region().is_ours() {
             return Err(SubmitError::Forked);

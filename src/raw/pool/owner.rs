@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::io;
 
 use super::words::{ARGS_AT, Cell, INLINE, ORDER, Phase, Progress, RESULT_LUGGAGE, RESULTS_AT, TASK_LUGGAGE};
-use super::{BLOCK, Board, CELLS, Nonsense, Order, cell_at};
+use super::{BLOCK, Board, CELLS, Nonsense, Order, RING, cell_at};
 use crate::planted::planted;
 use crate::shm::Alive as _;
 use crate::shm::atomic::Ordering;
@@ -143,6 +143,16 @@ impl Board {
         })
     }
 
+    /// Lets a worker go on that waited for its results to be [collected](Self::collect), up to `item`.
+    pub(crate) fn hand_back(&self, index: u32, turn: u32, serial: u32, item: u32) {
+        let Ok(cell) = self.cell(index) else { return };
+        cell.flags.fetch_and(!RESULT_LUGGAGE, Ordering::Relaxed);
+        cell.results_first.store(0, Ordering::Relaxed);
+        cell.progress.store(Progress { item, bytes: 0 }.bits(), Ordering::Relaxed);
+        cell.set(Phase::Running(serial), turn);
+        self.memory().notify_all();
+    }
+
     /// Frees a cell that nobody runs, with its arguments.
     pub(crate) fn clear(&self, index: u32, turn: u32) {
         let Ok(cell) = self.cell(index) else { return };
@@ -199,7 +209,7 @@ impl Board {
 
     /// How many blocks there are for arguments: some are left for results whatever happens.
     pub(crate) fn room_for_args(&self) -> u64 {
-        u64::from(self.blocks.count()) * BLOCK / 2
+        u64::from(self.blocks.count().saturating_sub(RING)) / 2 * BLOCK
     }
 
     /// How many bytes of shared memory these arguments take up, beside their cell.
