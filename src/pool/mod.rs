@@ -15,6 +15,7 @@ mod luggage;
 mod map;
 mod outcome;
 mod progress;
+mod restarts;
 mod shared;
 mod supervise;
 mod task;
