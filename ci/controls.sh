@@ -71,6 +71,10 @@ close-beside-the-tail                 queue case_35_a_put
 a-left-block-is-not-freed             queue_large a_consumer
 a-cancelled-put-keeps-its-blocks      queue_tasks case_50_a_cancelled
 no-sweep                              queue_deaths putters_killed_while
+a-drop-leaves-programs                programs nothing_is_left
+an-overdue-program-dies-alone         programs a_program_that_overruns
+the-rest-of-the-output-is-lost        programs a_grandchild
+who-holds-the-output-is-waited-for    programs a_grandchild
 BUGS
 }
 

@@ -6,6 +6,7 @@
 //!   process as an argument of [`AioProcess::spawn`] or inside of an item.
 //! * [`AioPipe`] connects two ends that send messages with anything in them, sockets by [`Passed`] included, and
 //!   [`wait_any`] waits for ends, processes, events and queues together.
+//! * [`Programs`] runs external programs, so many at a time.
 //! * An operation that waits comes in four forms: `try_get`, `get`, `get_timeout`, and the async `coro_get`, which needs
 //!   tokio, uses no helper thread, and has had no effect if it is dropped before it is done.
 //! * A process that dies, even by `kill -9` at any instruction, harms nobody else.
@@ -46,6 +47,8 @@ mod pool;
 #[cfg(not(aioprocessing_loom))]
 mod process;
 #[cfg(not(aioprocessing_loom))]
+mod program;
+#[cfg(not(aioprocessing_loom))]
 mod queue;
 mod raw;
 mod shm;
@@ -62,6 +65,8 @@ pub use pipe::*;
 pub use pool::*;
 #[cfg(not(aioprocessing_loom))]
 pub use process::*;
+#[cfg(not(aioprocessing_loom))]
+pub use program::*;
 #[cfg(not(aioprocessing_loom))]
 pub use queue::*;
 #[cfg(not(aioprocessing_loom))]

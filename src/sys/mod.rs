@@ -3,6 +3,7 @@
 pub(crate) mod clock;
 pub(crate) mod cpu;
 pub(crate) mod credentials;
+pub(crate) mod descend;
 pub(crate) mod entry;
 pub(crate) mod epoll;
 pub(crate) mod eventfd;
