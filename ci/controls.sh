@@ -73,8 +73,11 @@ a-cancelled-put-keeps-its-blocks      queue_tasks case_50_a_cancelled
 no-sweep                              queue_deaths putters_killed_while
 a-drop-leaves-programs                programs nothing_is_left
 an-overdue-program-dies-alone         programs a_program_that_overruns
-the-rest-of-the-output-is-lost        programs a_grandchild
 who-holds-the-output-is-waited-for    programs a_grandchild
+a-drain-is-a-kill                     prefork a_drain_finishes
+nobody-asks-for-answers               prefork a_worker_that_stops
+an-abandoned-file-blocks              prefork unix_sockets
+a-closed-connection-counts-on         prefork a_worker_has_no_more
 BUGS
 }
 

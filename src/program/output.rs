@@ -3,12 +3,11 @@
 use std::os::fd::OwnedFd;
 
 use rustix::buffer::spare_capacity;
-use rustix::io::{Errno, ioctl_fionread};
+use rustix::io::Errno;
 
 use super::event::OutputStream;
-use crate::planted::planted;
 
-/// As much as is read at one look: a program that writes without end holds up nobody else.
+/// As much as is read at one look, more than a pipe holds: a program that writes without end holds up nobody else.
 const SHARE: usize = 1 << 20;
 /// As much as one pipe holds, usually.
 const PIECE: usize = 1 << 16;
@@ -38,30 +37,18 @@ impl Output {
         self.pipe.is_none()
     }
 
-    /// Reads what is there. True: there may be more than its share.
-    pub(super) fn look(&mut self) -> bool {
-        self.read(SHARE)
-    }
-
-    /// Reads what the program itself has left in the pipe, and no more: who else holds the pipe may write for ever.
-    pub(super) fn look_at_the_rest(&mut self) {
-        let left = self.pipe.as_ref().and_then(|pipe| ioctl_fionread(pipe).ok());
-        let left = left.and_then(|left| usize::try_from(left).ok()).unwrap_or(0);
-        planted!(
-            "the-rest-of-the-output-is-lost",
-            if left > 0 {
-                self.read(left);
-            },
-            drop(left)
-        );
+    /// The program has ended, and a look since then has read what it wrote, which a pipe holds whole. Who else holds the pipe may
+    /// write for ever.
+    pub(super) fn close(&mut self) {
         self.pipe = None;
     }
 
-    fn read(&mut self, most: usize) -> bool {
+    /// Reads what is there. True: there may be more than its share.
+    pub(super) fn look(&mut self) -> bool {
         let mut count = 0;
-        while count < most {
+        while count < SHARE {
             let Some(pipe) = &self.pipe else { return false };
-            self.bytes.reserve(PIECE.min(most - count));
+            self.bytes.reserve(PIECE);
             match rustix::io::read(pipe, spare_capacity(&mut self.bytes)) {
                 Ok(0) => self.pipe = None,
                 Ok(read) => count += read,

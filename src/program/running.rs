@@ -166,7 +166,7 @@ impl Running {
     pub(super) fn finish(mut self, told: &mut VecDeque<Told>) {
         let index = self.index;
         for output in &mut self.outputs {
-            output.look_at_the_rest();
+            output.close();
             let stream = output.stream;
             output.lines(|line| told.push_back(Ok(ProgramEvent::Line { index, stream, line })));
         }

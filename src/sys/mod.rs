@@ -21,6 +21,8 @@ pub(crate) mod oom;
 pub(crate) mod pidfd;
 pub(crate) mod place;
 pub(crate) mod signal;
+#[cfg(feature = "tokio")]
+pub(crate) mod signals;
 pub(crate) mod socket;
 mod source;
 pub(crate) mod spawn;
