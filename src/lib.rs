@@ -41,6 +41,8 @@
 #![cfg_attr(aioprocessing_loom, allow(dead_code, unused_imports))]
 
 #[cfg(not(aioprocessing_loom))]
+pub mod fixture;
+#[cfg(not(aioprocessing_loom))]
 mod pipe;
 mod planted;
 #[cfg(not(aioprocessing_loom))]
