@@ -291,7 +291,8 @@ fn a_worker_has_no_more_connections_than_it_may() {
         for builder in [builder(), builder().hand_over(true)] {
             beside(side, builder, |address, _| {
                 let (mut one, mut two) = (Client::new(address), Client::new(address));
-                (one.ask().unwrap(), two.ask().unwrap());
+                one.ask().unwrap();
+                two.ask().unwrap();
                 let mut three = Client::new(address);
                 three.0.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
                 assert!(three.ask().is_err(), "it waits");
