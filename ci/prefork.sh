@@ -46,10 +46,13 @@ load "$seconds" "$report" &
 wrk=$!
 for turn in $(seq $((seconds - 1))); do
   sleep 1
-  # The one that has been there longest: it serves for sure.
-  if victim=$(children | sort -n | head -n 1) && [ -n "$victim" ] && kill -KILL "$victim" 2>/dev/null; then
-    kills=$((kills + 1))
-  fi
+  for victim in $(children); do
+    # One that has just left by itself is not there any more.
+    if kill -KILL "$victim" 2>/dev/null; then
+      kills=$((kills + 1))
+      break
+    fi
+  done
   [ "$turn" -eq $((seconds / 2)) ] && kill -HUP "$master"
 done
 wait "$wrk"

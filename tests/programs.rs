@@ -57,7 +57,7 @@ impl futures_core::Stream for Listed {
         cx: &mut std::task::Context<'_>,
     ) -> std::task::Poll<Option<Program>> {
         static TURN: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
-        if TURN.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % 2 == 0 {
+        if TURN.fetch_add(1, std::sync::atomic::Ordering::Relaxed).is_multiple_of(2) {
             cx.waker().wake_by_ref();
             return std::task::Poll::Pending;
         }
