@@ -85,6 +85,13 @@ pipe-empty-is-the-end                 pipe case_105
 pipe-forgets-what-came-before-a-reset pipe case_106
 wait-any-forgets-what-woke-it         wait_any case_111_set
 no-sweep                              queue_deaths putters_killed_while
+a-drop-leaves-programs                programs nothing_is_left
+an-overdue-program-dies-alone         programs a_program_that_overruns
+who-holds-the-output-is-waited-for    programs a_grandchild
+a-drain-is-a-kill                     prefork a_drain_finishes
+nobody-asks-for-answers               prefork a_worker_that_stops
+an-abandoned-file-blocks              prefork unix_sockets
+a-closed-connection-counts-on         prefork a_worker_has_no_more
 BUGS
 }
 
