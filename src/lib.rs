@@ -39,6 +39,8 @@
 #![cfg_attr(aioprocessing_loom, allow(dead_code, unused_imports))]
 
 #[cfg(not(aioprocessing_loom))]
+mod connection;
+#[cfg(not(aioprocessing_loom))]
 mod pipe;
 mod planted;
 #[cfg(not(aioprocessing_loom))]
@@ -56,6 +58,8 @@ mod wait;
 #[cfg(not(aioprocessing_loom))]
 mod wire;
 
+#[cfg(not(aioprocessing_loom))]
+pub use connection::*;
 #[cfg(not(aioprocessing_loom))]
 pub use pipe::*;
 #[cfg(not(aioprocessing_loom))]

@@ -17,6 +17,7 @@ pub(crate) mod map;
 pub(crate) mod memfd;
 pub(crate) mod ofd;
 pub(crate) mod oom;
+pub(crate) mod peer;
 pub(crate) mod pidfd;
 pub(crate) mod place;
 pub(crate) mod signal;
@@ -24,6 +25,7 @@ pub(crate) mod socket;
 mod source;
 pub(crate) mod spawn;
 pub(crate) mod spill;
+pub(crate) mod stream;
 pub(crate) mod timer;
 
 #[cfg(feature = "tokio")]
