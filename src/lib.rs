@@ -41,6 +41,8 @@
 #[cfg(not(aioprocessing_loom))]
 mod connection;
 #[cfg(not(aioprocessing_loom))]
+pub mod fixture;
+#[cfg(not(aioprocessing_loom))]
 mod pipe;
 mod planted;
 #[cfg(not(aioprocessing_loom))]

@@ -192,16 +192,17 @@ fn case_94_set_in_a_signal_handler_does_not_deadlock() {
             // The signal comes while this very thread sets, clears and waits.
             let me = std::process::id();
             let sender = std::thread::spawn(move || {
-                while HANDLED.load(Ordering::SeqCst) < 300 {
+                while HANDLED.load(Ordering::SeqCst) < 1000 {
                     kit::signal(me, rustix::process::Signal::USR1);
                     std::thread::yield_now();
                 }
             });
-            while HANDLED.load(Ordering::SeqCst) < 300 {
+            while HANDLED.load(Ordering::SeqCst) < 1000 {
                 event.wait().unwrap();
-                event.clear();
-                event.set();
-                event.clear();
+                for _ in 0..100 {
+                    event.set();
+                    event.clear();
+                }
             }
             sender.join().unwrap();
             true

@@ -282,9 +282,10 @@ impl<'a> Semaphore<'a> {
 
     /// Gives `count` of this process's permits back; never waits.
     pub(crate) fn give_back<A: Alive>(self, party: Party<'a, A>, count: u32) {
-        planted!("who-waits-is-woken-before-the-permit-is-back", (), self.wake(party, count));
+        planted!("who-waits-is-woken-before-the-permit-is-back", { self.wake(party, count) });
         self.own(party).change(|share| share.given_back(count));
-        planted!("who-waits-is-woken-before-the-permit-is-back", self.wake(party, count), ());
+        planted!("who-waits-is-woken-before-the-permit-is-back", { return });
+        self.wake(party, count);
     }
 
     /// `count` of this process's permits will not come back; never waits.

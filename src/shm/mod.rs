@@ -5,6 +5,8 @@ mod area;
 pub(crate) mod atomic;
 #[cfg(not(aioprocessing_loom))]
 mod luggage;
+#[cfg(aioprocessing_loom)]
+pub(crate) mod mortal;
 #[cfg(not(aioprocessing_loom))]
 pub(crate) mod notice;
 mod owner;

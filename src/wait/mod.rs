@@ -34,6 +34,7 @@ pub use any::coro_wait_any;
 #[cfg(not(aioprocessing_loom))]
 pub use any::{WaitAnyError, Waitable, wait_any};
 // Public, because the sealed trait `Waitable` names them, and not to be reached from outside.
+#[cfg(not(aioprocessing_loom))]
 #[allow(unreachable_pub)]
 pub use any::{AnyWaiter, Readiness};
 #[cfg(not(aioprocessing_loom))]
