@@ -26,4 +26,9 @@ no-fence-when-reading rwlock_a_reader
 no-fence-when-writing rwlock_a_reader
 no-fence-before-filling-a-box value_is_never
 a-box-may-be-current value_box
+no-check-for-a-dead-owner killed_with_a_lock
+a-wake-up-under-way-is-enough killed_in_a_wait_queue
+a-set-is-not-counted killed_while_it_sets
+no-look-for-dead-permit-holders killed_with_a_permit
+a-commit-publishes-nothing commit_of_a_killed_putter
 BUGS

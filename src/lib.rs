@@ -6,6 +6,8 @@
 //!   process as an argument of [`AioProcess::spawn`] or inside of an item.
 //! * [`AioPipe`] connects two ends that send messages with anything in them, sockets by [`Passed`] included, and
 //!   [`wait_any`] waits for ends, processes, events and queues together.
+//! * [`Programs`] runs external programs, so many at a time; `Prefork` serves a socket in worker processes; [`supervise`] keeps
+//!   processes running.
 //! * An operation that waits comes in four forms: `try_get`, `get`, `get_timeout`, and the async `coro_get`, which needs
 //!   tokio, uses no helper thread, and has had no effect if it is dropped before it is done.
 //! * A process that dies, even by `kill -9` at any instruction, harms nobody else.
@@ -39,6 +41,14 @@
 #![cfg_attr(aioprocessing_loom, allow(dead_code, unused_imports))]
 
 #[cfg(not(aioprocessing_loom))]
+mod connection;
+#[cfg(not(aioprocessing_loom))]
+pub mod fixture;
+#[cfg(doc)]
+pub mod guide;
+#[cfg(not(aioprocessing_loom))]
+mod memory;
+#[cfg(not(aioprocessing_loom))]
 mod pipe;
 mod planted;
 #[cfg(not(aioprocessing_loom))]
@@ -46,9 +56,15 @@ mod pool;
 #[cfg(not(aioprocessing_loom))]
 mod process;
 #[cfg(not(aioprocessing_loom))]
+mod program;
+#[cfg(not(aioprocessing_loom))]
 mod queue;
 mod raw;
+#[cfg(all(feature = "tokio", not(aioprocessing_loom)))]
+mod server;
 mod shm;
+#[cfg(not(aioprocessing_loom))]
+mod supervise;
 #[cfg(not(aioprocessing_loom))]
 mod sync;
 mod sys;
@@ -57,13 +73,23 @@ mod wait;
 mod wire;
 
 #[cfg(not(aioprocessing_loom))]
+pub use connection::*;
+#[cfg(not(aioprocessing_loom))]
+pub use memory::*;
+#[cfg(not(aioprocessing_loom))]
 pub use pipe::*;
 #[cfg(not(aioprocessing_loom))]
 pub use pool::*;
 #[cfg(not(aioprocessing_loom))]
 pub use process::*;
 #[cfg(not(aioprocessing_loom))]
+pub use program::*;
+#[cfg(not(aioprocessing_loom))]
 pub use queue::*;
+#[cfg(all(feature = "tokio", not(aioprocessing_loom)))]
+pub use server::*;
+#[cfg(not(aioprocessing_loom))]
+pub use supervise::{Restart, Stopper, SuperviseError, Supervisor, supervise};
 #[cfg(not(aioprocessing_loom))]
 pub use sync::*;
 #[cfg(all(feature = "tokio", not(aioprocessing_loom)))]

@@ -13,6 +13,14 @@ mod models;
 pub(crate) mod pool;
 #[cfg(not(aioprocessing_loom))]
 pub(crate) mod queue;
+/// What of the queue is words alone.
+#[cfg(all(test, aioprocessing_loom))]
+mod queue {
+    mod cursor;
+    mod model;
+    mod record;
+    mod words;
+}
 mod rlock;
 mod rwlock;
 mod semaphore;

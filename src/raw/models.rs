@@ -2,6 +2,7 @@
 //!
 //! `ci/loom.sh` runs them as they are, and once for each planted bug that they must catch.
 
+pub(in crate::raw) mod killed;
 mod rwlock;
 mod semaphore;
 mod value;

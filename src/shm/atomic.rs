@@ -1,7 +1,7 @@
 //! The atomics of shared words: the standard library's, or loom's in models.
 
 #[cfg(aioprocessing_loom)]
-pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+pub(crate) use super::mortal::{AtomicU32, AtomicU64, Ordering, fence};
 #[cfg(not(aioprocessing_loom))]
 pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 

@@ -218,7 +218,8 @@ impl WaitWords {
         planted!("no-fence-when-waking-one", fence(Ordering::SeqCst), ());
         let mut now = Listed(self.listed.load(Ordering::Relaxed));
         loop {
-            if now.woken() >= now.waiters() {
+            let is_enough = now.woken() >= now.waiters();
+            if planted!("a-wake-up-under-way-is-enough", is_enough, is_enough || now.woken() > 0) {
                 return Wake::Nobody;
             }
             let next = now.with_woken(now.woken() + 1);

@@ -1,7 +1,8 @@
 //! What stands in for the kernel and for tokio in models: a futex, a bell, and a runtime's registration of it.
 //!
-//! Sleeps are not bounded here: a lost wake-up is a deadlock, and loom reports it.
+//! Sleeps are not bounded here: a lost wake-up is a deadlock, and loom reports it. Only a death ends them all, once.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -15,6 +16,7 @@ use super::edge::{Edge, poll_edge};
 use super::listing::{Reach, WaitWords, Wake};
 use super::waiter::{Ready, TimedOut, Waiter, Woken};
 use crate::shm::atomic::{AtomicU32, Ordering};
+use crate::shm::mortal;
 use crate::sys::Source;
 
 /// The kernel's side of the wait queues of one bell, and one process's registration of that.
@@ -30,6 +32,7 @@ struct Futex {
     next: u32,
     /// Those asleep and on which word, first come first. A wake-up is for one of these and nobody who comes later.
     asleep: VecDeque<(usize, u32)>,
+    deaths: u32,
 }
 
 #[derive(Default)]
@@ -41,10 +44,16 @@ struct Registration {
 
 impl Kernel {
     /// The compare and the going to sleep are one step, as they are in the kernel.
-    fn futex_wait(&self, word: &AtomicU32, seen: u32) {
+    fn futex_wait(&self, word: &AtomicU32, seen: u32) -> Woken {
+        if !mortal::lives() {
+            return Woken::Turned;
+        }
         let mut futex = self.futex.lock().unwrap();
-        if word.load(Ordering::SeqCst) != seen {
-            return;
+        if word.load_by_kernel() != seen {
+            return Woken::Turned;
+        }
+        if is_news(futex.deaths) {
+            return Woken::InDoubt;
         }
         let me = (std::ptr::from_ref(word).addr(), futex.next);
         futex.next += 1;
@@ -52,9 +61,29 @@ impl Kernel {
         while futex.asleep.contains(&me) {
             futex = self.woken.wait(futex).unwrap();
         }
+        if is_news(futex.deaths) { Woken::InDoubt } else { Woken::Turned }
+    }
+
+    /// A process has died: what it held is free, and whoever waits looks once more, because it is told or because no sleep is
+    /// for ever.
+    pub(crate) fn died(&self) {
+        let mut futex = self.futex.lock().unwrap();
+        futex.deaths += 1;
+        futex.asleep.clear();
+        drop(futex);
+        self.woken.notify_all();
+        self.ring();
+    }
+
+    /// How many have died.
+    pub(crate) fn deaths(&self) -> u32 {
+        self.futex.lock().unwrap().deaths
     }
 
     fn futex_wake(&self, word: &AtomicU32, count: usize) -> usize {
+        if !mortal::lives() {
+            return count;
+        }
         let mut futex = self.futex.lock().unwrap();
         let mut woken = 0;
         futex.asleep.retain(|&(on, _)| {
@@ -68,6 +97,9 @@ impl Kernel {
     }
 
     fn ring(&self) {
+        if !mortal::lives() {
+            return;
+        }
         let mut registration = self.registration.lock().unwrap();
         registration.is_ready = true;
         registration.edges += 1;
@@ -109,14 +141,29 @@ impl<'a> Bell<'a> {
     pub(super) fn sign(_: &WaitWords) {}
 }
 
+loom::thread_local! {
+    /// How many deaths this thread knows of, in the wait it is in.
+    static KNOWN: Cell<u32> = Cell::new(0);
+}
+
+fn is_news(deaths: u32) -> bool {
+    KNOWN.with(|known| known.replace(deaths) != deaths)
+}
+
+/// A wait begins, with a look at everything still to come.
+fn begin(spot: Spot<'_>) -> u32 {
+    is_news(spot.bell().0.deaths());
+    0
+}
+
 /// A blocked thread.
 pub(crate) struct Thread;
 
 impl Waiter for Thread {
     type GaveUp = Infallible;
 
-    fn spins(&self, _: Spot<'_>) -> u32 {
-        0
+    fn spins(&self, spot: Spot<'_>) -> u32 {
+        begin(spot)
     }
 
     fn reach(&self) -> Reach {
@@ -124,8 +171,7 @@ impl Waiter for Thread {
     }
 
     async fn on_word(&mut self, spot: Spot<'_>, seen: u32) -> Result<Woken, Infallible> {
-        spot.bell().0.futex_wait(spot.words().turn(), seen);
-        Ok(Woken::Turned)
+        Ok(spot.bell().0.futex_wait(spot.words().turn(), seen))
     }
 
     async fn on_fd<T: Send>(
@@ -144,8 +190,8 @@ pub(crate) struct Impatient;
 impl Waiter for Impatient {
     type GaveUp = TimedOut;
 
-    fn spins(&self, _: Spot<'_>) -> u32 {
-        0
+    fn spins(&self, spot: Spot<'_>) -> u32 {
+        begin(spot)
     }
 
     fn reach(&self) -> Reach {
@@ -153,7 +199,7 @@ impl Waiter for Impatient {
     }
 
     async fn on_word(&mut self, spot: Spot<'_>, seen: u32) -> Result<Woken, TimedOut> {
-        spot.bell().0.futex_wait(spot.words().turn(), seen);
+        let _ = spot.bell().0.futex_wait(spot.words().turn(), seen);
         Err(TimedOut)
     }
 
@@ -173,8 +219,8 @@ pub(crate) struct Task;
 impl Waiter for Task {
     type GaveUp = Infallible;
 
-    fn spins(&self, _: Spot<'_>) -> u32 {
-        0
+    fn spins(&self, spot: Spot<'_>) -> u32 {
+        begin(spot)
     }
 
     fn reach(&self) -> Reach {
@@ -187,6 +233,8 @@ impl Waiter for Task {
         loop {
             let mut rung = pin!(poll_fn(|cx| kernel.poll_ready(cx)));
             match poll_fn(|cx| poll_edge(rung.as_mut(), turned, cx)).await {
+                // The bell rings at a death, too.
+                Edge::Came(_) if is_news(kernel.deaths()) => return Ok(Woken::InDoubt),
                 Edge::Came(edge) => kernel.clear_ready(edge),
                 Edge::Turned => return Ok(Woken::Turned),
             }

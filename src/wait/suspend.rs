@@ -64,7 +64,7 @@ impl Waiter for Suspend {
         let mut bell = registration(spot.bell().source());
         let watch = notice::watch(region);
         let mut notices = watch.map(registration);
-        let mut nap = pin!(sleep(Duration::from_nanos(self.0.length_for_a_task())));
+        let mut nap = pin!(sleep(Duration::from_nanos(spot.bound(self.0.length_for_a_task()))));
         loop {
             let event = {
                 let mut rung = pin!(bell.readable());
@@ -140,6 +140,7 @@ impl Waiter for Suspend {
             let interest = match ready {
                 Ready::Read => Interest::READABLE,
                 Ready::Write => Interest::WRITABLE,
+                Ready::Either => Interest::READABLE | Interest::WRITABLE,
             };
             loop {
                 let mut edge = match known.ready(interest).await {

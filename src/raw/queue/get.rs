@@ -248,8 +248,7 @@ impl Queue {
         let found = self.find(head)?;
         into.clear();
         let next = head.after_one(found.at + record::size(found.length));
-        // Release pairs with the Acquire of a putter's look at the head.
-        let commit = || side.head.store(next.0, Ordering::Release);
+        let commit = || side.commit(next);
         let payload = self.copy_short(&found, into)?;
         let me = self.region().me();
         if let Some(block) = found.left {

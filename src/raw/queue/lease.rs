@@ -260,7 +260,7 @@ impl Queue {
                 self.blocks.rename(me, block);
             }
             let next = head.after_one(found.at + record::size(found.length));
-            side.head.store(next.0, Ordering::Release);
+            side.commit(next);
             let _ = side
                 .done
                 .fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| Some(now.saturating_sub(1)));

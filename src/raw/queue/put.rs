@@ -277,21 +277,20 @@ impl Queue {
         };
         let write = || self.write_record(at, tail, message, nonce, extent);
         let commit = || {
-            let shipped = || side.tail.compare_exchange(tail.0, next.0, Ordering::AcqRel, Ordering::Relaxed);
-            planted!("close-beside-the-tail", shipped(), {
+            planted!("close-beside-the-tail", side.commit(tail, next), {
                 std::thread::sleep(std::time::Duration::from_millis(1));
                 let closed = side.tail.load(Ordering::Relaxed) & CLOSED;
-                Ok(side.tail.swap(next.0 | closed, Ordering::AcqRel))
+                side.tail.swap(next.0 | closed, Ordering::AcqRel);
+                Ok(())
             })
         };
-        // The commit: Release pairs with the Acquire of a getter's look at the tail.
         let done = planted!("publish-before-payload", write().map(|()| commit()), {
             let early = commit();
             std::thread::sleep(std::time::Duration::from_millis(1));
             write().map(|()| early)
         });
         match done {
-            Ok(Ok(_)) => {
+            Ok(Ok(())) => {
                 if self.max_items > 0 {
                     side.head_seen.store(self.head_for_putters(tail), Ordering::Relaxed);
                 }
@@ -302,7 +301,7 @@ impl Queue {
                     self.give_back(&[block]);
                 }
                 // Nobody but a closer writes the tail while we have the lock.
-                let is_closed = matches!(other, Ok(Err(now)) if Cursor(now).is_closed());
+                let is_closed = matches!(other, Ok(Err(now)) if now.is_closed());
                 if is_closed { Placed::Closed } else { Placed::Corrupt }
             }
         }

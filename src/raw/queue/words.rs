@@ -1,6 +1,7 @@
 //! What a queue keeps at fixed places. The lines of the put side and those of the get side are kept apart.
 
 use super::cursor::{CLOSED, Cursor};
+use crate::planted::planted;
 use crate::raw::LockWords;
 use crate::shm::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::shm::{Object, shared};
@@ -114,6 +115,25 @@ impl Options {
 
 impl Object for QueueWords {
     const KIND: u32 = 16;
+}
+
+impl PutSide {
+    /// The put: the tail goes from before a record to behind it, unless the queue was closed meanwhile.
+    #[inline]
+    pub(super) fn commit(&self, from: Cursor, to: Cursor) -> Result<(), Cursor> {
+        // Release pairs with the Acquire of a getter's look at the tail.
+        let order = planted!("a-commit-publishes-nothing", Ordering::AcqRel, Ordering::Relaxed);
+        self.tail.compare_exchange(from.0, to.0, order, Ordering::Relaxed).map(drop).map_err(Cursor)
+    }
+}
+
+impl GetSide {
+    /// The get: the head moves behind a record.
+    #[inline]
+    pub(super) fn commit(&self, to: Cursor) {
+        // Release pairs with the Acquire of a putter's look at the head.
+        self.head.store(to.0, Ordering::Release);
+    }
 }
 
 impl QueueWords {
