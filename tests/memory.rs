@@ -601,3 +601,34 @@ fn a_thousand_blocks_leave_no_descriptor_behind() {
     }
     AioProcess::spawn(many, ()).unwrap().join().unwrap();
 }
+
+/// Case 163: once all blocks are unlinked, neither a name nor the tracker is left for those who look for leaks.
+#[cfg(feature = "fixture")]
+#[test]
+fn case_163_unlinked_blocks_are_no_leaks() {
+    use aioprocessing::fixture::Leaks;
+
+    fn look() -> Result<(Vec<String>, Vec<String>), String> {
+        mount_small()?;
+        let leaks = Leaks::watch();
+        let memory = SharedMemory::create("one", 100).unwrap();
+        let found = leaks.found();
+        memory.unlink().unwrap();
+        drop(memory);
+        let by_another = SharedMemory::create("two", 100).unwrap();
+        std::fs::remove_file(path("two")).unwrap();
+        drop(by_another);
+        let left = leaks.found();
+        // And another tracker comes.
+        SharedMemory::create("three", 1).unwrap();
+        assert_eq!(trackers(std::process::id()).len(), 1);
+        Ok((found, left))
+    }
+    match AioProcess::spawn(look, ()).unwrap().join().unwrap() {
+        Ok((found, left)) => {
+            assert!(found.iter().any(|line| line.contains("/dev/shm/one")), "{found:?}");
+            assert_eq!(left, Vec::<String>::new());
+        }
+        Err(why) => println!("case 163 is skipped: no tmpfs can be mounted here ({why})"),
+    }
+}

@@ -23,3 +23,5 @@ pub use manager::SharedMemoryManager;
 pub use name::MemoryNameError;
 #[cfg(feature = "shared_memory")]
 pub use shmem::ShmemError;
+#[cfg(feature = "fixture")]
+pub(crate) use tracker::rest;

@@ -72,6 +72,18 @@ pub(super) fn forget(file: Identity) {
     }
 }
 
+/// Ends the tracker, if no name is left for it. The next block starts another.
+#[cfg(feature = "fixture")]
+pub(crate) fn rest() {
+    let mut tracker = TRACKER.lock();
+    if !forked::is_fork() && tracker.as_mut().is_some_and(|tracker| tracker.ledger.is_done()) {
+        if let Some(Tracker { process, .. }) = tracker.take() {
+            let _ = process.kill();
+            let _ = process.join();
+        }
+    }
+}
+
 fn start(ledger: &Ledger) -> Result<AioProcess<()>, TrackError> {
     let creator = pidfd::open(std::process::id())?;
     let builder = AioProcess::builder().name("MemoryTracker").unlisted().current_dir("/");

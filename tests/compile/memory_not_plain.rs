@@ -3,5 +3,4 @@ use aioprocessing::SharedMemory;
 fn main() {
     let memory = SharedMemory::open("block").unwrap();
     let _: Result<bool, _> = memory.get(0);
-    let _: Result<&'static u8, _> = memory.get(0);
 }
