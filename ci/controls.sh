@@ -96,6 +96,13 @@ a-killed-tracker-stays-dead           memory case_124_a_killed_tracker
 any-block-of-the-name-will-do         memory case_125_a_handle_by
 an-item-has-any-room                  shareable_list case_128_what_has
 zeroes-at-the-end-are-filling         shareable_list case_128_zeroes
+a-drop-leaves-programs                programs nothing_is_left
+an-overdue-program-dies-alone         programs a_program_that_overruns
+who-holds-the-output-is-waited-for    programs a_grandchild
+a-drain-is-a-kill                     prefork a_drain_finishes
+nobody-asks-for-answers               prefork a_worker_that_stops
+an-abandoned-file-blocks              prefork unix_sockets
+a-closed-connection-counts-on         prefork a_worker_has_no_more
 BUGS
 }
 

@@ -7,6 +7,8 @@
 //! * [`AioPipe`] connects two ends that send messages with anything in them, sockets by [`Passed`] included, and
 //!   [`wait_any`] waits for ends, processes, events and queues together.
 //! * [`SharedMemory`] and [`ShareableList`] are named, and shared with Python's of the same name.
+//! * [`Programs`] runs external programs, so many at a time; `Prefork` serves a socket in worker processes; [`supervise`] keeps
+//!   processes running.
 //! * An operation that waits comes in four forms: `try_get`, `get`, `get_timeout`, and the async `coro_get`, which needs
 //!   tokio, uses no helper thread, and has had no effect if it is dropped before it is done.
 //! * A process that dies, even by `kill -9` at any instruction, harms nobody else.
@@ -51,9 +53,15 @@ mod pool;
 #[cfg(not(aioprocessing_loom))]
 mod process;
 #[cfg(not(aioprocessing_loom))]
+mod program;
+#[cfg(not(aioprocessing_loom))]
 mod queue;
 mod raw;
+#[cfg(all(feature = "tokio", not(aioprocessing_loom)))]
+mod server;
 mod shm;
+#[cfg(not(aioprocessing_loom))]
+mod supervise;
 #[cfg(not(aioprocessing_loom))]
 mod sync;
 mod sys;
@@ -70,7 +78,13 @@ pub use pool::*;
 #[cfg(not(aioprocessing_loom))]
 pub use process::*;
 #[cfg(not(aioprocessing_loom))]
+pub use program::*;
+#[cfg(not(aioprocessing_loom))]
 pub use queue::*;
+#[cfg(all(feature = "tokio", not(aioprocessing_loom)))]
+pub use server::*;
+#[cfg(not(aioprocessing_loom))]
+pub use supervise::{Restart, Stopper, SuperviseError, Supervisor, supervise};
 #[cfg(not(aioprocessing_loom))]
 pub use sync::*;
 #[cfg(all(feature = "tokio", not(aioprocessing_loom)))]

@@ -1,7 +1,7 @@
 //! One end of a pipe: what all its faces have in common.
 
 use std::fmt;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -67,6 +67,10 @@ impl End {
         if let Some(link) = self.link() {
             link.max_length.store(bytes, Ordering::Relaxed);
         }
+    }
+
+    pub(super) fn with_descriptor<O>(&self, look: impl FnOnce(BorrowedFd<'_>) -> O) -> Option<O> {
+        self.link().map(|link| look(link.source.as_fd()))
     }
 
     /// Encodes a value, to be sent from here.

@@ -3,6 +3,7 @@
 pub(crate) mod clock;
 pub(crate) mod cpu;
 pub(crate) mod credentials;
+pub(crate) mod descend;
 pub(crate) mod entry;
 pub(crate) mod epoll;
 pub(crate) mod eventfd;
@@ -21,6 +22,8 @@ pub(crate) mod oom;
 pub(crate) mod pidfd;
 pub(crate) mod place;
 pub(crate) mod signal;
+#[cfg(feature = "tokio")]
+pub(crate) mod signals;
 pub(crate) mod socket;
 mod source;
 pub(crate) mod spawn;

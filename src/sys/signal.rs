@@ -34,6 +34,13 @@ pub(crate) fn ignore_endings() {
     }
 }
 
+/// Ignores SIGHUP: a terminal that closes sends it to every process of its group.
+#[cfg(feature = "tokio")]
+pub(crate) fn ignore_hangup() {
+    // SAFETY: SIGHUP is a signal, and ignoring it runs no code.
+    unsafe { libc::signal(libc::SIGHUP, libc::SIG_IGN) };
+}
+
 /// Asks for SIGKILL when the last write end of this pipe goes, by whatever death. What went before is not told again: see
 /// [`die_if_orphaned`].
 pub(crate) fn die_with(pipe: impl AsFd) -> io::Result<()> {

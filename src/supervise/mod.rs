@@ -1,3 +1,7 @@
+//! Keeping processes running.
+
+mod policy;
+
 use std::fmt;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -7,13 +11,14 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::restarts::{Policy, Restarts};
 use crate::process::{AioProcess, JoinError, ProcessFn, SpawnError};
 use crate::sys::gather::Gather;
 use crate::sys::{clock, eventfd};
 use crate::wait::{Park, Ready, Waiter, blocking, never};
 #[cfg(feature = "tokio")]
 use crate::wait::{Suspend, suspended};
+#[cfg_attr(not(feature = "tokio"), allow(unused_imports))]
+pub(crate) use policy::{Backoff, Policy, Restarts, nanos};
 
 /// Which of the processes that have ended a [`Supervisor`] starts again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,12 +125,7 @@ where
         count,
         start: Arc::new(start),
         restart: Restart::Always,
-        policy: Policy {
-            restarts: 10,
-            within: Duration::from_secs(10),
-            first: Duration::from_millis(10),
-            longest: Duration::from_secs(1),
-        },
+        policy: Policy { restarts: 10, within: Duration::from_secs(10), backoff: Backoff::default() },
         stop: Arc::new(Stop { is_asked: AtomicBool::new(false), bell: eventfd::create()? }),
     })
 }
@@ -149,7 +149,7 @@ impl<T> Supervisor<T> {
     /// [intensity](Self::intensity)'s time, but not longer than `longest`. 10 ms to 1 s, unless this says otherwise.
     #[must_use]
     pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
-        (self.policy.first, self.policy.longest) = (first, longest);
+        self.policy.backoff = Backoff { first, longest };
         self
     }
 
@@ -204,6 +204,7 @@ struct Run<'a, T> {
     supervisor: &'a Supervisor<T>,
     gather: Gather,
     places: Vec<Place<T>>,
+    /// When processes were last started again.
     restarts: Restarts,
     /// When those that were asked to end are killed.
     killing: Option<u64>,
