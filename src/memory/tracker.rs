@@ -76,11 +76,11 @@ pub(super) fn forget(file: Identity) {
 #[cfg(feature = "fixture")]
 pub(crate) fn rest() {
     let mut tracker = TRACKER.lock();
-    if !forked::is_fork() && tracker.as_mut().is_some_and(|tracker| tracker.ledger.is_done()) {
-        if let Some(Tracker { process, .. }) = tracker.take() {
-            let _ = process.kill();
-            let _ = process.join();
-        }
+    if !forked::is_fork()
+        && let Some(Tracker { process, .. }) = tracker.take_if(|tracker| tracker.ledger.is_done())
+    {
+        let _ = process.kill();
+        let _ = process.join();
     }
 }
 
