@@ -42,7 +42,11 @@
 #![cfg_attr(aioprocessing_loom, allow(dead_code, unused_imports))]
 
 #[cfg(not(aioprocessing_loom))]
+mod connection;
+#[cfg(not(aioprocessing_loom))]
 pub mod fixture;
+#[cfg(doc)]
+pub mod guide;
 #[cfg(not(aioprocessing_loom))]
 mod memory;
 #[cfg(not(aioprocessing_loom))]
@@ -69,6 +73,8 @@ mod wait;
 #[cfg(not(aioprocessing_loom))]
 mod wire;
 
+#[cfg(not(aioprocessing_loom))]
+pub use connection::*;
 #[cfg(not(aioprocessing_loom))]
 pub use memory::*;
 #[cfg(not(aioprocessing_loom))]
