@@ -318,6 +318,33 @@ fn case_124_a_killed_tracker_is_replaced_at_the_next_block() {
     until_gone(&names.each_ref().map(|name| name.as_str()));
 }
 
+/// Also one that may less than the process that started it.
+#[test]
+fn case_124_a_creator_of_another_user() {
+    fn create(name: String) {
+        let block = SharedMemory::create(&name, 100).unwrap();
+        SharedMemory::open(block.name()).unwrap().set(0, 1_u8).unwrap();
+        println!("ready");
+        sleep_for_ever();
+    }
+    if !rustix::process::getuid().is_root() {
+        println!("skipped: only root can become another user");
+        return;
+    }
+    let _watchdog = Watchdog::new("another user");
+    let name = name();
+    let builder = AioProcess::builder().uid(65_534).gid(65_534).daemon(true).stdout(Stdio::piped());
+    let child = builder.spawn(create, (name.clone(),)).unwrap();
+    let mut line = String::new();
+    BufReader::new(child.take_stdout().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "ready\n");
+    let file = std::fs::metadata(path(&name)).unwrap();
+    assert_eq!((file.mode() & 0o7777, file.uid(), file.gid()), (0o600, 65_534, 65_534));
+    child.kill().unwrap();
+    let _ = child.join();
+    until_gone(&[name.as_str()]);
+}
+
 /// Only an unlink ends what is not tracked.
 #[test]
 fn case_124_an_untracked_block_outlives_its_creator() {
