@@ -88,6 +88,17 @@ pipe-empty-is-the-end                 pipe case_105
 pipe-forgets-what-came-before-a-reset pipe case_106
 wait-any-forgets-what-woke-it         wait_any case_111_set
 no-sweep                              queue_deaths putters_killed_while
+memory-is-promised-and-not-had        memory case_127_too_little
+holes-stay                            memory case_127_too_little
+a-name-is-enough                      memory case_124_what_others
+a-name-is-enough                      memory case_125_unlinking
+the-tracker-removes-nothing           memory case_124_a_creators
+the-tracker-is-the-users-child        memory case_124_the_tracker
+the-tracker-shares-its-creators-group memory case_124_a_creators
+a-killed-tracker-stays-dead           memory case_124_a_killed_tracker
+any-block-of-the-name-will-do         memory case_125_a_handle_by
+an-item-has-any-room                  shareable_list case_128_what_has
+zeroes-at-the-end-are-filling         shareable_list case_128_zeroes
 a-drop-leaves-programs                programs nothing_is_left
 an-overdue-program-dies-alone         programs a_program_that_overruns
 who-holds-the-output-is-waited-for    programs a_grandchild
