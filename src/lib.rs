@@ -43,6 +43,8 @@
 #[cfg(not(aioprocessing_loom))]
 pub mod fixture;
 #[cfg(not(aioprocessing_loom))]
+mod memory;
+#[cfg(not(aioprocessing_loom))]
 mod pipe;
 mod planted;
 #[cfg(not(aioprocessing_loom))]
@@ -66,6 +68,8 @@ mod wait;
 #[cfg(not(aioprocessing_loom))]
 mod wire;
 
+#[cfg(not(aioprocessing_loom))]
+pub use memory::*;
 #[cfg(not(aioprocessing_loom))]
 pub use pipe::*;
 #[cfg(not(aioprocessing_loom))]

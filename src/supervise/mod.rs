@@ -1,6 +1,6 @@
 //! Keeping processes running.
 
-mod policy;
+mod restarts;
 
 use std::fmt;
 use std::os::fd::OwnedFd;
@@ -17,8 +17,7 @@ use crate::sys::{clock, eventfd};
 use crate::wait::{Park, Ready, Waiter, blocking, never};
 #[cfg(feature = "tokio")]
 use crate::wait::{Suspend, suspended};
-#[cfg_attr(not(feature = "tokio"), allow(unused_imports))]
-pub(crate) use policy::{Backoff, Restarts, nanos};
+pub(crate) use restarts::{Policy, Restarts};
 
 /// Which of the processes that have ended a [`Supervisor`] starts again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,9 +61,7 @@ pub struct Supervisor<T> {
     count: usize,
     start: Start<T>,
     restart: Restart,
-    restarts: usize,
-    within: Duration,
-    backoff: Backoff,
+    policy: Policy,
     stop: Arc<Stop>,
 }
 
@@ -127,9 +124,12 @@ where
         count,
         start: Arc::new(start),
         restart: Restart::Always,
-        restarts: 10,
-        within: Duration::from_secs(10),
-        backoff: Backoff::default(),
+        policy: Policy {
+            restarts: 10,
+            within: Duration::from_secs(10),
+            first: Duration::from_millis(10),
+            longest: Duration::from_secs(1),
+        },
         stop: Arc::new(Stop { is_asked: AtomicBool::new(false), bell: eventfd::create()? }),
     })
 }
@@ -145,7 +145,7 @@ impl<T> Supervisor<T> {
     /// So many may be started again within this time, or the run fails; 10 in 10 seconds, unless this says otherwise.
     #[must_use]
     pub fn intensity(mut self, restarts: usize, within: Duration) -> Self {
-        (self.restarts, self.within) = (restarts, within);
+        (self.policy.restarts, self.policy.within) = (restarts, within);
         self
     }
 
@@ -153,7 +153,7 @@ impl<T> Supervisor<T> {
     /// [intensity](Self::intensity)'s time, but not longer than `longest`. 10 ms to 1 s, unless this says otherwise.
     #[must_use]
     pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
-        self.backoff = Backoff { first, longest };
+        (self.policy.first, self.policy.longest) = (first, longest);
         self
     }
 
@@ -208,7 +208,6 @@ struct Run<'a, T> {
     supervisor: &'a Supervisor<T>,
     gather: Gather,
     places: Vec<Place<T>>,
-    /// When processes were last started again.
     restarts: Restarts,
     /// When those that were asked to end are killed.
     killing: Option<u64>,
@@ -294,18 +293,11 @@ impl<T: DeserializeOwned> Look<'_, T> {
         if !is_wanted {
             return Ok(Place::Over);
         }
-        let restarts = self.restarts.within(supervisor.within, self.now);
-        if restarts >= supervisor.restarts {
+        let policy = &supervisor.policy;
+        self.restarts.another(policy, ended.is_err(), self.now).map(Place::Due).ok_or_else(|| {
             let last = ended.map_or_else(|error| error.to_string(), |()| "one returned".to_owned());
-            return Err(SuperviseError::TooManyRestarts {
-                restarts: supervisor.restarts,
-                within: supervisor.within,
-                last,
-            });
-        }
-        let delay = if ended.is_ok() { 0 } else { supervisor.backoff.after(restarts) };
-        self.restarts.note(self.now);
-        Ok(Place::Due(self.now.saturating_add(delay)))
+            SuperviseError::TooManyRestarts { restarts: policy.restarts, within: policy.within, last }
+        })
     }
 }
 

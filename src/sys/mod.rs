@@ -16,6 +16,7 @@ pub(crate) mod inherit;
 pub(crate) mod inotify;
 pub(crate) mod map;
 pub(crate) mod memfd;
+pub(crate) mod named;
 pub(crate) mod ofd;
 pub(crate) mod oom;
 pub(crate) mod pidfd;

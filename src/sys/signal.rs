@@ -33,6 +33,14 @@ pub(crate) fn ignore_hangup() {
     unsafe { libc::signal(libc::SIGHUP, libc::SIG_IGN) };
 }
 
+/// Ignores the signals by which terminals and people end what they don't know: SIGINT, SIGTERM and SIGHUP.
+pub(crate) fn ignore_endings() {
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+        // SAFETY: these are signals, and ignoring them runs no code.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
+}
+
 /// Asks for SIGKILL when the last write end of this pipe goes, by whatever death. What went before is not told again: see
 /// [`die_if_orphaned`].
 pub(crate) fn die_with(pipe: impl AsFd) -> io::Result<()> {
