@@ -1,5 +1,6 @@
 //! The process that looks after the workers.
 
+use std::collections::VecDeque;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -65,8 +66,8 @@ pub(super) struct Master {
     is_reload_asked: bool,
     started: u64,
     deaths: Restarts,
-    /// A connection for which nobody had room.
-    parked: Option<OwnedFd>,
+    /// Connections for which nobody had room, or that were handed to who died before it took them.
+    parked: VecDeque<OwnedFd>,
     /// The first workers have begun: what waited for them is spread over all.
     is_open: bool,
 }
@@ -97,7 +98,7 @@ impl Master {
             is_reload_asked: false,
             started: 0,
             deaths: Restarts::default(),
-            parked: None,
+            parked: VecDeque::new(),
             is_open: false,
         })
     }
@@ -119,10 +120,17 @@ impl Master {
         self.hear_requests(now);
         let limit = self.settings.health.map(nanos);
         for hand in &mut self.leaving {
-            hand.hear(now);
             hand.kill_if_due(now);
         }
-        self.leaving.retain(|hand| hand.ended().is_none());
+        let parked = &mut self.parked;
+        self.leaving.retain_mut(|hand| {
+            let has_ended = hand.ended().is_some();
+            hand.hear(now);
+            if has_ended {
+                parked.extend(hand.untaken());
+            }
+            !has_ended
+        });
         for place in 0..self.places.len() {
             self.look_at(place, now, limit)?;
         }
@@ -157,7 +165,7 @@ impl Master {
         // What has connected already is served, here or by who leaves.
         while self.hand_over(now) == Some(now) {}
         self.listeners = None;
-        self.parked = None;
+        self.parked.clear();
         let killing = now.saturating_add(nanos(self.settings.grace));
         for place in &mut self.places {
             place.due = None;
@@ -188,6 +196,9 @@ impl Master {
         if let Some(hand) = &mut place.current {
             if let Some(ended) = hand.ended() {
                 let last = ended.err().map(|error| error.to_string());
+                // What it said before that.
+                hand.hear(now);
+                self.parked.extend(hand.untaken());
                 let (lived, next) = (hand.served_for(now), place.next.take());
                 if lived.is_some_and(|lived| lived >= YOUNG) {
                     place.failures.forget();
@@ -338,14 +349,14 @@ impl Master {
             let free = free.filter(|hand| hand.is_ready() && hand.load() < most && !hand.wants_to_leave());
             // Nobody: the next report of one of them brings us here again.
             let hand = free.min_by_key(|hand| hand.load())?;
-            let socket = match self.parked.take().map_or_else(|| listen::accept(listener), Ok) {
+            let socket = match self.parked.pop_front().map_or_else(|| listen::accept(listener), Ok) {
                 Ok(socket) => socket,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
                 Err(_) => return Some(now.saturating_add(SHORTAGE)),
             };
             if let Err(socket) = hand.take(socket) {
-                self.parked = Some(socket);
+                self.parked.push_front(socket);
                 return Some(now.saturating_add(SHORTAGE));
             }
         }

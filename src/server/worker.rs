@@ -196,6 +196,10 @@ async fn take_orders<S: ServerStream, R: Future + 'static>(
                 }
             }
             Ok(Order::Take(socket)) => {
+                // Before it is begun: the master closes its copy at that, and else would keep a short connection open.
+                if link.coro_send(&Report::Taken).await.is_err() {
+                    return me.leave(false);
+                }
                 if let Ok(stream) = S::of_descriptor(socket.into_inner()) {
                     begin(me, stream, &call);
                 }
