@@ -41,6 +41,8 @@
 #![cfg_attr(aioprocessing_loom, allow(dead_code, unused_imports))]
 
 #[cfg(not(aioprocessing_loom))]
+mod connection;
+#[cfg(not(aioprocessing_loom))]
 pub mod fixture;
 #[cfg(not(aioprocessing_loom))]
 mod memory;
@@ -68,6 +70,8 @@ mod wait;
 #[cfg(not(aioprocessing_loom))]
 mod wire;
 
+#[cfg(not(aioprocessing_loom))]
+pub use connection::*;
 #[cfg(not(aioprocessing_loom))]
 pub use memory::*;
 #[cfg(not(aioprocessing_loom))]

@@ -10,7 +10,7 @@ use std::os::unix::net::UnixStream as StdUnixStream;
 use std::time::Duration;
 
 use aioprocessing::{
-    AioProcess, AioQueue, BindError, Prefork, PreforkBuilder, PreforkControl, ServeError, WorkerState,
+    AioProcess, AioQueue, Prefork, PreforkBindError, PreforkBuilder, PreforkControl, ServeError, WorkerState,
 };
 use kit::Watchdog;
 use kit::either::either;
@@ -462,15 +462,18 @@ fn an_argument_reaches_the_handler() {
 #[test]
 fn what_makes_no_sense_is_refused() {
     let bound = |builder: PreforkBuilder| builder.build().unwrap_err();
-    assert!(matches!(bound(Prefork::builder()), BindError::NoAddress));
-    assert!(matches!(bound(Prefork::builder().bind("127.0.0.1:0").workers(0)), BindError::Invalid(_)));
+    assert!(matches!(bound(Prefork::builder()), PreforkBindError::NoAddress));
+    assert!(matches!(bound(Prefork::builder().bind("127.0.0.1:0").workers(0)), PreforkBindError::Invalid(_)));
     assert!(matches!(
         bound(Prefork::builder().bind("127.0.0.1:0").max_connections(0)),
-        BindError::Invalid(_)
+        PreforkBindError::Invalid(_)
     ));
-    assert!(matches!(bound(Prefork::builder().bind("nowhere")), BindError::Address { .. }));
-    assert!(matches!(bound(Prefork::builder().bind("unix:/no/such/dir/s")), BindError::Listen { .. }));
-    assert!(matches!(bound(Prefork::builder().bind("unix:/tmp/s").reuse_port(true)), BindError::ReusePort));
+    assert!(matches!(bound(Prefork::builder().bind("nowhere")), PreforkBindError::Address { .. }));
+    assert!(matches!(bound(Prefork::builder().bind("unix:/no/such/dir/s")), PreforkBindError::Listen { .. }));
+    assert!(matches!(
+        bound(Prefork::builder().bind("unix:/tmp/s").reuse_port(true)),
+        PreforkBindError::ReusePort
+    ));
     let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     assert!(bound(Prefork::builder().bind(held.local_addr().unwrap())).is_in_use());
     let error = Prefork::builder().bind(held).serve(unix).unwrap_err();

@@ -7,7 +7,7 @@ use super::error::PipeError;
 use crate::wire::{Codec, Postcard};
 
 /// The most bytes of a message unless the builder says otherwise: 1 GiB.
-const MAX_LENGTH: u64 = 1 << 30;
+pub(crate) const MAX_LENGTH: u64 = 1 << 30;
 
 /// Makes pipes: Python's `multiprocessing.Pipe`.
 ///

@@ -1,6 +1,6 @@
 use std::fmt;
 use std::marker::PhantomData;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use serde::de::{DeserializeOwned, Deserializer, Error as _};
@@ -11,7 +11,10 @@ use super::error::{
     PipeError, PollError, RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError,
     TrySendError,
 };
+use super::frames::UnderWay;
+use super::link::Link;
 use super::packet::{Incoming, Outgoing};
+use super::peer::PeerCredentials;
 use super::receiving::receiving;
 use super::sending::sending;
 use crate::wait::{AnyWaiter, Deadline, Park, ParkUntil, Readiness, Waitable, blocking, never};
@@ -183,6 +186,27 @@ macro_rules! readable {
             }
         }
     };
+}
+
+impl<S, R, C> AioConnection<S, R, C> {
+    /// A connection on a socket that keeps packets apart.
+    pub(crate) fn on_packets(socket: OwnedFd, max_length: u64, peer: PeerCredentials) -> Self {
+        Self::new(End::new(Link::packets(socket, max_length, Some(peer))))
+    }
+
+    /// A connection on a byte stream.
+    pub(crate) fn on_stream(socket: OwnedFd, max_length: u64, peer: PeerCredentials) -> Self {
+        Self::new(End::new(Link::frames(socket, max_length, Some(peer), UnderWay::default())))
+    }
+}
+
+impl<S, R, C> AioConnection<S, R, C> {
+    /// The process at the other end, as the kernel vouches for it: who connected, or who listens; over TCP nobody is known, and
+    /// at a pipe it is who made the pipe. Once this end was sent away, nobody.
+    #[must_use]
+    pub fn peer(&self) -> PeerCredentials {
+        self.end.peer().unwrap_or(PeerCredentials::UNKNOWN)
+    }
 }
 
 end!(AioConnection<S, R>);

@@ -1,9 +1,8 @@
 //! One end of a pipe: what all its faces have in common.
 
 use std::fmt;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use serde::de::{Deserializer, Error as _};
@@ -11,9 +10,12 @@ use serde::ser::{Error as _, Serializer};
 use serde::{Deserialize, Serialize};
 
 use super::error::{PipeError, PollError, RecvError, SendError};
-use super::packet::{self, Incoming, Outgoing};
+use super::frames::{Frames, UnderWay};
+use super::link::Link;
+use super::packet::{Incoming, Outgoing};
+use super::peer::PeerCredentials;
 use crate::planted::planted;
-use crate::sys::{Source, socket};
+use crate::sys::{socket, stream};
 use crate::wait::{Ready, Waiter};
 use crate::wire::{Codec, claim, pack, refuse_to_pack, refuse_to_unpack, stow_and_part};
 
@@ -21,24 +23,19 @@ use crate::wire::{Codec, claim, pack, refuse_to_pack, refuse_to_unpack, stow_and
 #[derive(Clone)]
 pub(super) struct End(Arc<Mutex<Option<Arc<Link>>>>);
 
-/// The socket of an end. An operation under way holds it.
-pub(super) struct Link {
-    source: Source,
-    /// Between the look at a packet and its taking. Nobody waits while holding it.
-    taking: Mutex<()>,
-    max_length: AtomicU64,
-}
-
 impl End {
-    pub(super) fn new(socket: OwnedFd, max_length: u64) -> Self {
-        let max_length = AtomicU64::new(max_length);
-        let link = Link { source: Source::duplex(socket), taking: Mutex::new(()), max_length };
-        Self(Arc::new(Mutex::new(Some(Arc::new(link)))))
+    pub(super) fn new(link: Link) -> Self {
+        Self::of(Arc::new(link))
+    }
+
+    fn of(link: Arc<Link>) -> Self {
+        Self(Arc::new(Mutex::new(Some(link))))
     }
 
     pub(super) fn pair(max_length: u64) -> Result<(Self, Self), PipeError> {
         let (one, other) = socket::pair().map_err(PipeError::Io)?;
-        Ok((Self::new(one, max_length), Self::new(other, max_length)))
+        let end = |socket| Self::new(Link::packets(socket, max_length, None));
+        Ok((end(one), end(other)))
     }
 
     /// `None`: it was sent away.
@@ -55,8 +52,12 @@ impl End {
 
     pub(super) fn try_clone(&self) -> Result<Self, PipeError> {
         let link = self.link().ok_or(PipeError::Moved)?;
-        let socket = link.source.as_fd().try_clone_to_owned().map_err(PipeError::Io)?;
-        Ok(Self::new(socket, link.max_length()))
+        if link.as_frames().is_some() {
+            // What is half sent and half received is one for all of them.
+            return Ok(Self::of(link));
+        }
+        let socket = link.socket().try_clone_to_owned().map_err(PipeError::Io)?;
+        Ok(Self::new(Link::packets(socket, link.max_length(), link.peer)))
     }
 
     pub(super) fn max_length(&self) -> Option<u64> {
@@ -65,12 +66,16 @@ impl End {
 
     pub(super) fn set_max_length(&self, bytes: u64) {
         if let Some(link) = self.link() {
-            link.max_length.store(bytes, Ordering::Relaxed);
+            link.set_max_length(bytes);
         }
     }
 
     pub(super) fn with_descriptor<O>(&self, look: impl FnOnce(BorrowedFd<'_>) -> O) -> Option<O> {
         self.link().map(|link| look(link.source.as_fd()))
+    }
+
+    pub(super) fn peer(&self) -> Option<PeerCredentials> {
+        self.link().map(|link| link.peer())
     }
 
     /// Encodes a value, to be sent from here.
@@ -90,7 +95,7 @@ impl End {
     /// Sends it if there is room. `None`: there is none.
     pub(super) fn send_now(&self, mut message: Outgoing<'_>) -> Option<Result<(), SendError>> {
         match self.to_send(&message) {
-            Ok(link) => message.attempt(link.source.as_fd()),
+            Ok(link) => link.send(&mut message),
             Err(error) => Some(Err(error)),
         }
     }
@@ -104,8 +109,7 @@ impl End {
             Ok(link) => link,
             Err(error) => return Ok(Err(error)),
         };
-        let source = &link.source;
-        waiter.on_fd(source, Ready::Write, || message.attempt(source.as_fd())).await
+        waiter.on_fd(&link.source, Ready::Write, || link.send(&mut message)).await
     }
 
     /// Takes a message if one is there.
@@ -121,7 +125,7 @@ impl End {
         waiter: &mut W,
     ) -> Result<Result<Incoming, RecvError>, W::GaveUp> {
         let Some(link) = self.link() else { return Ok(Err(RecvError::Moved)) };
-        let taken = waiter.on_fd(&link.source, Ready::Read, || link.take()).await;
+        let taken = link.when_readable(waiter, || link.take()).await;
         planted!("pipe-waits-after-taking", taken, {
             let mut is_first = true;
             let pause = std::future::poll_fn(|cx| {
@@ -143,52 +147,40 @@ impl End {
         waiter: &mut W,
     ) -> Result<Result<(), PollError>, W::GaveUp> {
         let Some(link) = self.link() else { return Ok(Err(PollError::Moved)) };
-        waiter.on_fd(&link.source, Ready::Read, || link.look()).await
+        link.when_readable(waiter, || link.look()).await
     }
 }
 
-impl Link {
-    fn max_length(&self) -> u64 {
-        self.max_length.load(Ordering::Relaxed)
-    }
-
-    fn take(&self) -> Option<Result<Incoming, RecvError>> {
-        let taken = {
-            let _alone = self.taking.lock();
-            packet::take(self.source.as_fd())?
-        };
-        Some(taken.and_then(|taken| taken.open(self.max_length())))
-    }
-
-    fn look(&self) -> Option<Result<(), PollError>> {
-        match packet::look(self.source.as_fd()) {
-            Ok(false) => None,
-            Ok(true) => Some(Ok(())),
-            Err(error) => Some(Err(PollError::Io(error))),
-        }
-    }
-}
-
-/// `(luggage, the most bytes of a message)`.
+/// `(luggage, the most bytes of a message, the peer, what is half done on a byte stream)`.
 impl Serialize for End {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let link = self.link().ok_or_else(|| S::Error::custom(refuse_to_pack(PipeError::Moved)))?;
-        let socket = link.source.as_fd().try_clone_to_owned();
-        let socket = socket.map_err(|error| S::Error::custom(refuse_to_pack(PipeError::Io(error))))?;
+        let refuse = |why: &dyn fmt::Display| S::Error::custom(refuse_to_pack(why));
+        let link = self.link().ok_or_else(|| refuse(&PipeError::Moved))?;
+        let half_done = link.as_frames().map(Frames::under_way);
+        // This end's own, and the one here.
+        if half_done.is_some() && Arc::strong_count(&link) > 2 {
+            return Err(refuse(&PipeError::InUse));
+        }
+        let socket = link.socket().try_clone_to_owned();
+        let socket = socket.map_err(|error| refuse(&PipeError::Io(error)))?;
         let here = self.clone();
         let luggage = stow_and_part(socket, move || here.part()).map_err(S::Error::custom)?;
-        (luggage, link.max_length()).serialize(serializer)
+        (luggage, link.max_length(), link.peer, half_done).serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for End {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let (luggage, max_length) = <(u32, u64)>::deserialize(deserializer)?;
+        let (luggage, max_length, peer, half_done) =
+            <(u32, u64, Option<PeerCredentials>, Option<UnderWay>)>::deserialize(deserializer)?;
         let socket = claim(luggage).map_err(D::Error::custom)?;
-        if !socket::keeps_packets(&socket) {
-            return Err(D::Error::custom(refuse_to_unpack("the descriptor that came is no end of a pipe")));
+        match half_done {
+            None if socket::keeps_packets(&socket) => Ok(Self::new(Link::packets(socket, max_length, peer))),
+            Some(half_done) if stream::is_one(&socket) => {
+                Ok(Self::new(Link::frames(socket, max_length, peer, half_done)))
+            }
+            _ => Err(D::Error::custom(refuse_to_unpack("the descriptor that came is no end of a pipe"))),
         }
-        Ok(Self::new(socket, max_length))
     }
 }
 
@@ -197,8 +189,8 @@ impl fmt::Debug for End {
         match self.link() {
             Some(link) => f
                 .debug_struct("End")
-                .field("fd", &link.source.as_fd().as_raw_fd())
-                .field("has_message", &packet::look(link.source.as_fd()).unwrap_or(false))
+                .field("fd", &link.socket().as_raw_fd())
+                .field("has_message", &matches!(link.look(), Some(Ok(()))))
                 .field("max_length", &link.max_length())
                 .finish(),
             None => f.write_str("Moved"),

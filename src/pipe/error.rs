@@ -11,6 +11,12 @@ pub enum PipeError {
         "this end of the pipe was sent away in a message: use it where it arrived, or send a `try_clone` of it"
     )]
     Moved,
+    /// A connection over a byte stream can't move to another process while somebody else uses it here.
+    #[error(
+        "this connection is used by somebody else in this process, and over TCP or with Python only one process can hold it: \
+         drop its clones and let operations end before it is sent away"
+    )]
+    InUse,
     /// The system refused a descriptor.
     #[error(
         "the system refused a descriptor ({0}); close some, or raise the limit of open files (`ulimit -n`)"

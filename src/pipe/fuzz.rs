@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::connection::{AioReceiver, AioSender};
 use super::end::End;
+use super::link::Link;
 use super::passed::Passed;
 use crate::sys::{socket, spill};
 use crate::wire::frame;
@@ -87,7 +88,7 @@ fn packets_of_a_pipe() {
     type Item = (Vec<AioSender<u8>>, Option<Passed<OwnedFd>>, String);
     rounds(|dice| {
         let (raw, ours) = socket::pair().unwrap();
-        let receiver = AioReceiver::<Item>::new(End::new(ours, 100_000));
+        let receiver = AioReceiver::<Item>::new(End::new(Link::packets(ours, 100_000, None)));
         let mut thrown = 0;
         for _ in 0..dice.below(8) + 1 {
             let start =

@@ -4,13 +4,17 @@ mod builder;
 mod connection;
 mod end;
 mod error;
+pub(crate) mod frames;
 #[cfg(test)]
 mod fuzz;
+mod link;
 mod packet;
 mod passed;
+mod peer;
 mod receiving;
 mod sending;
 
+pub(crate) use builder::MAX_LENGTH;
 pub use builder::{AioPipe, PipeBuilder};
 pub use connection::{AioConnection, AioReceiver, AioSender};
 pub use error::{
@@ -18,3 +22,4 @@ pub use error::{
     TrySendError,
 };
 pub use passed::{Passable, Passed};
+pub use peer::PeerCredentials;

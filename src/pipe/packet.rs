@@ -53,6 +53,8 @@ pub(super) struct Outgoing<'a> {
     descriptors: Vec<OwnedFd>,
     header: Header,
     parting: Parting,
+    /// Its number among the frames of a byte stream, once a part of it is out.
+    pub(super) begun: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -93,7 +95,13 @@ impl Header {
 impl<'a> Outgoing<'a> {
     pub(super) fn of_bytes(bytes: &'a [u8]) -> Self {
         let header = Header { flags: 0, number: 0, length: bytes.len() as u64 };
-        Self { bytes: bytes.into(), descriptors: Vec::new(), header, parting: Parting::default() }
+        Self {
+            bytes: bytes.into(),
+            descriptors: Vec::new(),
+            header,
+            parting: Parting::default(),
+            begun: None,
+        }
     }
 
     pub(super) fn of_packed(packed: wire::Packed) -> Outgoing<'static> {
@@ -104,11 +112,16 @@ impl<'a> Outgoing<'a> {
             length: packed.bytes.len() as u64,
         };
         let (bytes, descriptors) = (packed.bytes.into(), packed.descriptors);
-        Outgoing { bytes, descriptors, header, parting: packed.parting }
+        Outgoing { bytes, descriptors, header, parting: packed.parting, begun: None }
     }
 
     pub(super) fn length(&self) -> u64 {
         self.header.length
+    }
+
+    /// The bytes, unless descriptors belong to them.
+    pub(super) fn plain(&mut self) -> Option<&mut Cow<'a, [u8]>> {
+        if self.descriptors.is_empty() { Some(&mut self.bytes) } else { None }
     }
 
     /// Sends it if there is room, whole or not at all. `None`: there is none.

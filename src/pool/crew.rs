@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::worker::{Kit, attend, attend_after};
 use crate::planted::planted;
 use crate::process::{AioProcess, JoinError, ProcessBuilder, ProcessFn, SpawnError};
-use crate::supervise::{Policy, Restarts};
+use crate::supervise::{Backoff, Policy, Restarts};
 use crate::sys::clock;
 
 /// How a worker is started.
@@ -133,8 +133,7 @@ impl Crew {
         let policy = Policy {
             restarts: PATIENCE + self.plan.size,
             within: Duration::MAX,
-            first: Duration::from_millis(1),
-            longest: Duration::from_secs(1),
+            backoff: Backoff { first: Duration::from_millis(1), longest: Duration::from_secs(1) },
         };
         let next = self.restarts.another(&policy, true, clock::now());
         self.not_before = next.unwrap_or(0);

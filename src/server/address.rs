@@ -3,7 +3,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-use super::error::BindError;
+use super::error::PreforkBindError;
 
 /// Where a server listens: made from a `SocketAddr`, a `&Path`, a listener of std that listens already, or text:
 /// `127.0.0.1:8080`, `tcp:localhost:0`, `unix:/run/s.sock`, `abstract:name`.
@@ -35,7 +35,7 @@ pub(super) enum Address {
 }
 
 impl BindAddress {
-    pub(super) fn resolve(self) -> Result<Address, BindError> {
+    pub(super) fn resolve(self) -> Result<Address, PreforkBindError> {
         match self.0 {
             Kind::Tcp(address) => Ok(Address::Tcp(address)),
             Kind::Path(path) => Ok(Address::Path(path)),
@@ -45,14 +45,14 @@ impl BindAddress {
     }
 }
 
-fn parse(text: &str) -> Result<Address, BindError> {
+fn parse(text: &str) -> Result<Address, PreforkBindError> {
     if let Some(path) = text.strip_prefix("unix:") {
         return Ok(Address::Path(path.into()));
     }
     if let Some(name) = text.strip_prefix("abstract:") {
         return Ok(Address::Abstract(name.into()));
     }
-    let wrong = |source| BindError::Address { text: text.to_owned(), source };
+    let wrong = |source| PreforkBindError::Address { text: text.to_owned(), source };
     let mut found = text.strip_prefix("tcp:").unwrap_or(text).to_socket_addrs().map_err(wrong)?;
     found.next().map(Address::Tcp).ok_or_else(|| wrong(std::io::ErrorKind::NotFound.into()))
 }

@@ -2,7 +2,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use super::address::BindAddress;
-use super::error::{BindError, ServeError};
+use super::error::{PreforkBindError, ServeError};
 use super::handler::ServerStream;
 use super::prefork::Prefork;
 use crate::process::{AsyncProcessFn, cpu_count};
@@ -128,8 +128,8 @@ impl PreforkBuilder {
     ///
     /// # Errors
     ///
-    /// [`BindError`] says what is wrong with the address, or with a setting.
-    pub fn build(self) -> Result<Prefork, BindError> {
+    /// [`PreforkBindError`] says what is wrong with the address, or with a setting.
+    pub fn build(self) -> Result<Prefork, PreforkBindError> {
         Prefork::new(self)
     }
 

@@ -6,7 +6,7 @@ use crate::process::SpawnError;
 /// A server can't listen.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum BindError {
+pub enum PreforkBindError {
     /// No address was given.
     #[error("a server needs an address: give one to `PreforkBuilder::bind`")]
     NoAddress,
@@ -38,7 +38,7 @@ pub enum BindError {
     Invalid(&'static str),
 }
 
-impl BindError {
+impl PreforkBindError {
     /// Whether somebody else listens there.
     #[must_use]
     pub fn is_in_use(&self) -> bool {
@@ -52,7 +52,7 @@ impl BindError {
 pub enum ServeError {
     /// It could not listen.
     #[error(transparent)]
-    Bind(#[from] BindError),
+    Bind(#[from] PreforkBindError),
     /// The handler takes another kind of stream than the address gives.
     #[error(
         "the handler takes a {handler} and the address gives {address} streams: take a tokio TcpStream for TCP, a UnixStream for Unix sockets"

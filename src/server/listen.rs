@@ -13,7 +13,7 @@ use rustix::net::{
 };
 
 use super::address::{Address, Family};
-use super::error::BindError;
+use super::error::PreforkBindError;
 use crate::planted::planted;
 
 /// All listeners of a server: one, or one for each place of a worker.
@@ -33,10 +33,14 @@ struct SocketFile {
 
 impl Listeners {
     /// `ports`: so many sockets on the same port, by `SO_REUSEPORT`.
-    pub(super) fn open(address: Address, backlog: i32, ports: Option<usize>) -> Result<Self, BindError> {
+    pub(super) fn open(
+        address: Address,
+        backlog: i32,
+        ports: Option<usize>,
+    ) -> Result<Self, PreforkBindError> {
         match address {
             Address::Tcp(address) => {
-                let refused = |source| BindError::Listen { address: address.to_string(), source };
+                let refused = |source| PreforkBindError::Listen { address: address.to_string(), source };
                 let first = tcp(address, backlog, ports.is_some()).map_err(refused)?;
                 // Port 0 has become a number, which the others are to have, too.
                 let bound = tcp_address(&first).map_err(refused)?;
@@ -46,9 +50,10 @@ impl Listeners {
                 }
                 Ok(Self { sockets, family: Family::Tcp, _file: None })
             }
-            _ if ports.is_some() => Err(BindError::ReusePort),
+            _ if ports.is_some() => Err(PreforkBindError::ReusePort),
             Address::Path(path) => {
-                let refused = |source| BindError::Listen { address: path.display().to_string(), source };
+                let refused =
+                    |source| PreforkBindError::Listen { address: path.display().to_string(), source };
                 let socket = at_path(&path, backlog).map_err(refused)?;
                 let file = std::fs::symlink_metadata(&path).ok();
                 let file = file.map(|file| SocketFile { path, inode: (file.dev(), file.ino()) });
@@ -58,12 +63,14 @@ impl Listeners {
                 let address = || format!("abstract:{}", String::from_utf8_lossy(&name));
                 let opened = SocketAddrUnix::new_abstract_name(&name).map_err(io::Error::from);
                 let opened = opened.and_then(|address| unix(&address, backlog));
-                let socket = opened.map_err(|source| BindError::Listen { address: address(), source })?;
+                let socket =
+                    opened.map_err(|source| PreforkBindError::Listen { address: address(), source })?;
                 Ok(Self { sockets: vec![socket], family: Family::Unix, _file: None })
             }
             Address::Listener(socket, family) => {
                 let nonblocking = rustix::io::ioctl_fionbio(&socket, true);
-                let refused = |source| BindError::Listen { address: "the given listener".to_owned(), source };
+                let refused =
+                    |source| PreforkBindError::Listen { address: "the given listener".to_owned(), source };
                 nonblocking.map_err(|error| refused(error.into()))?;
                 Ok(Self { sockets: vec![socket], family, _file: None })
             }

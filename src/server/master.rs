@@ -15,7 +15,7 @@ use super::listen::{self, Listeners};
 use super::prefork::Prefork;
 use crate::planted::planted;
 use crate::process::SpawnError;
-use crate::supervise::{Policy, Restarts};
+use crate::supervise::{Backoff, Policy, Restarts, nanos};
 use crate::sys::clock;
 use crate::sys::gather::Gather;
 use crate::sys::signals::Listening;
@@ -27,8 +27,7 @@ const YOUNG: u64 = 1_000_000_000;
 const AGAIN: Policy = Policy {
     restarts: usize::MAX,
     within: Duration::from_secs(60),
-    first: Duration::from_millis(10),
-    longest: Duration::from_secs(1),
+    backoff: Backoff { first: Duration::from_millis(10), longest: Duration::from_secs(1) },
 };
 /// So many deaths in a row before they served, within this time: the server gives up, if nobody serves.
 const ENOUGH: Policy = Policy { restarts: 10, ..AGAIN };
@@ -375,8 +374,4 @@ impl Drop for Master {
     fn drop(&mut self) {
         self.shared.table.lock().workers.clear();
     }
-}
-
-fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

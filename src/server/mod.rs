@@ -18,6 +18,6 @@ mod worker;
 pub use address::BindAddress;
 pub use builder::PreforkBuilder;
 pub use control::{PreforkControl, WorkerInfo, WorkerState};
-pub use error::{BindError, ServeError};
+pub use error::{PreforkBindError, ServeError};
 pub use handler::ServerStream;
 pub use prefork::Prefork;

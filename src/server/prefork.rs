@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::builder::{PreforkBuilder, Settings};
 use super::control::{PreforkControl, Shared};
-use super::error::{BindError, ServeError};
+use super::error::{PreforkBindError, ServeError};
 use super::hand::Start;
 use super::handler::ServerStream;
 use super::listen::Listeners;
@@ -84,20 +84,20 @@ impl Prefork {
         PreforkBuilder::default()
     }
 
-    pub(super) fn new(builder: PreforkBuilder) -> Result<Self, BindError> {
+    pub(super) fn new(builder: PreforkBuilder) -> Result<Self, PreforkBindError> {
         let PreforkBuilder { address, settings, backlog, reuse_port } = builder;
         if settings.workers == 0 {
-            return Err(BindError::Invalid("a server needs at least one worker"));
+            return Err(PreforkBindError::Invalid("a server needs at least one worker"));
         }
         if settings.max_connections == 0 {
-            return Err(BindError::Invalid("a worker that may have no connections serves nobody"));
+            return Err(PreforkBindError::Invalid("a worker that may have no connections serves nobody"));
         }
-        let address = address.ok_or(BindError::NoAddress)?.resolve()?;
+        let address = address.ok_or(PreforkBindError::NoAddress)?.resolve()?;
         let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
         // Who accepts in one process needs one listener.
         let ports = (reuse_port && !settings.hands_over).then_some(settings.workers);
         let listeners = Listeners::open(address, backlog, ports)?;
-        let refused = |source| BindError::Listen { address: "its control".to_owned(), source };
+        let refused = |source| PreforkBindError::Listen { address: "its control".to_owned(), source };
         Ok(Self { settings, listeners, shared: Shared::new().map_err(refused)? })
     }
 

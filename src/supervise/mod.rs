@@ -1,6 +1,6 @@
 //! Keeping processes running.
 
-mod restarts;
+mod policy;
 
 use std::fmt;
 use std::os::fd::OwnedFd;
@@ -17,7 +17,8 @@ use crate::sys::{clock, eventfd};
 use crate::wait::{Park, Ready, Waiter, blocking, never};
 #[cfg(feature = "tokio")]
 use crate::wait::{Suspend, suspended};
-pub(crate) use restarts::{Policy, Restarts};
+#[cfg_attr(not(feature = "tokio"), allow(unused_imports))]
+pub(crate) use policy::{Backoff, Policy, Restarts, nanos};
 
 /// Which of the processes that have ended a [`Supervisor`] starts again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,12 +125,7 @@ where
         count,
         start: Arc::new(start),
         restart: Restart::Always,
-        policy: Policy {
-            restarts: 10,
-            within: Duration::from_secs(10),
-            first: Duration::from_millis(10),
-            longest: Duration::from_secs(1),
-        },
+        policy: Policy { restarts: 10, within: Duration::from_secs(10), backoff: Backoff::default() },
         stop: Arc::new(Stop { is_asked: AtomicBool::new(false), bell: eventfd::create()? }),
     })
 }
@@ -153,7 +149,7 @@ impl<T> Supervisor<T> {
     /// [intensity](Self::intensity)'s time, but not longer than `longest`. 10 ms to 1 s, unless this says otherwise.
     #[must_use]
     pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
-        (self.policy.first, self.policy.longest) = (first, longest);
+        self.policy.backoff = Backoff { first, longest };
         self
     }
 
@@ -208,6 +204,7 @@ struct Run<'a, T> {
     supervisor: &'a Supervisor<T>,
     gather: Gather,
     places: Vec<Place<T>>,
+    /// When processes were last started again.
     restarts: Restarts,
     /// When those that were asked to end are killed.
     killing: Option<u64>,

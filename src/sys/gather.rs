@@ -42,6 +42,17 @@ impl Gather {
         Ok(epoll::add(&self.set, fd, EventData::new_u64(0), EventFlags::OUT | EventFlags::ET)?)
     }
 
+    /// The same, ready when it can be written to as well.
+    pub(crate) fn add_duplex(&self, fd: impl std::os::fd::AsFd) -> io::Result<()> {
+        let flags = EventFlags::IN | EventFlags::OUT | EventFlags::ET;
+        Ok(epoll::add(&self.set, fd, EventData::new_u64(0), flags)?)
+    }
+
+    /// Takes it out of the set, while it stays open.
+    pub(crate) fn remove(&self, fd: impl std::os::fd::AsFd) {
+        let _ = epoll::delete(&self.set, fd);
+    }
+
     /// Forgets what has been reported, and says whether anything was. To be called before a look at what is in the set.
     pub(crate) fn drain(&self) -> bool {
         let now = Timespec { tv_sec: 0, tv_nsec: 0 };

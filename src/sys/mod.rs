@@ -19,6 +19,7 @@ pub(crate) mod memfd;
 pub(crate) mod named;
 pub(crate) mod ofd;
 pub(crate) mod oom;
+pub(crate) mod peer;
 pub(crate) mod pidfd;
 pub(crate) mod place;
 pub(crate) mod signal;
@@ -28,6 +29,7 @@ pub(crate) mod socket;
 mod source;
 pub(crate) mod spawn;
 pub(crate) mod spill;
+pub(crate) mod stream;
 pub(crate) mod timer;
 
 #[cfg(feature = "tokio")]

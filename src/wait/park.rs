@@ -121,6 +121,7 @@ fn poll_until(source: &Source, ready: Ready, limit: Option<Deadline>) {
     let flags = match ready {
         Ready::Read => PollFlags::IN,
         Ready::Write => PollFlags::OUT,
+        Ready::Either => PollFlags::IN | PollFlags::OUT,
     };
     let left = limit.map(|limit| clock::timespec(limit.left()));
     let _ = poll(&mut [PollFd::from_borrowed_fd(source.as_fd(), flags)], left.as_ref());

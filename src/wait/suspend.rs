@@ -140,6 +140,7 @@ impl Waiter for Suspend {
             let interest = match ready {
                 Ready::Read => Interest::READABLE,
                 Ready::Write => Interest::WRITABLE,
+                Ready::Either => Interest::READABLE | Interest::WRITABLE,
             };
             loop {
                 let mut edge = match known.ready(interest).await {

@@ -13,6 +13,7 @@ use crate::sys::Source;
 pub(crate) enum Ready {
     Read,
     Write,
+    Either,
 }
 
 /// Why a wait on a word came back.

@@ -1,0 +1,134 @@
+//! The socket of an end: packets on local sockets, frames where there is only a byte stream.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+use super::error::{PollError, RecvError, SendError};
+use super::frames::{Frames, UnderWay};
+use super::packet::{self, Incoming, Outgoing};
+use super::peer::PeerCredentials;
+use crate::sys::{Source, stream};
+use crate::wait::{Ready, Waiter};
+
+/// An operation under way holds it.
+pub(super) struct Link {
+    pub(super) source: Source,
+    max_length: AtomicU64,
+    /// Who was there when the connection was made, where the socket does not say so itself.
+    pub(super) peer: Option<PeerCredentials>,
+    transport: Transport,
+}
+
+enum Transport {
+    Packets {
+        /// Between the look at a packet and its taking. Nobody waits while holding it.
+        taking: Mutex<()>,
+    },
+    Frames(Frames),
+}
+
+impl Link {
+    pub(super) fn packets(socket: OwnedFd, max_length: u64, peer: Option<PeerCredentials>) -> Self {
+        Self::new(socket, max_length, peer, Transport::Packets { taking: Mutex::new(()) })
+    }
+
+    pub(super) fn frames(
+        socket: OwnedFd,
+        max_length: u64,
+        peer: Option<PeerCredentials>,
+        under_way: UnderWay,
+    ) -> Self {
+        stream::send_at_once(&socket);
+        Self::new(socket, max_length, peer, Transport::Frames(Frames::new(under_way)))
+    }
+
+    fn new(socket: OwnedFd, max_length: u64, peer: Option<PeerCredentials>, transport: Transport) -> Self {
+        Self { source: Source::duplex(socket), max_length: AtomicU64::new(max_length), peer, transport }
+    }
+
+    /// `None`: it sends packets, and so nothing is ever half done.
+    pub(super) fn as_frames(&self) -> Option<&Frames> {
+        match &self.transport {
+            Transport::Packets { .. } => None,
+            Transport::Frames(frames) => Some(frames),
+        }
+    }
+
+    pub(super) fn socket(&self) -> BorrowedFd<'_> {
+        self.source.as_fd()
+    }
+
+    pub(super) fn max_length(&self) -> u64 {
+        self.max_length.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_max_length(&self, bytes: u64) {
+        self.max_length.store(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn peer(&self) -> PeerCredentials {
+        self.peer.unwrap_or_else(|| PeerCredentials::of(self.socket()))
+    }
+
+    /// Sends it if there is room. `None`: there is none.
+    pub(super) fn send(&self, message: &mut Outgoing<'_>) -> Option<Result<(), SendError>> {
+        match &self.transport {
+            Transport::Packets { .. } => message.attempt(self.socket()),
+            Transport::Frames(frames) => frames.send(self.socket(), message),
+        }
+    }
+
+    /// Takes a message if one is there.
+    pub(super) fn take(&self) -> Option<Result<Incoming, RecvError>> {
+        match &self.transport {
+            Transport::Packets { taking } => {
+                let taken = {
+                    let _alone = taking.lock();
+                    packet::take(self.socket())?
+                };
+                Some(taken.and_then(|taken| taken.open(self.max_length())))
+            }
+            Transport::Frames(frames) => {
+                let taken = frames.take(self.socket(), self.max_length())?;
+                Some(taken.map(|bytes| Incoming { bytes, descriptors: Vec::new() }))
+            }
+        }
+    }
+
+    /// Whether a message is there, or the end; both stay.
+    pub(super) fn look(&self) -> Option<Result<(), PollError>> {
+        let looked = match &self.transport {
+            Transport::Packets { .. } => packet::look(self.socket()),
+            Transport::Frames(frames) => Ok(frames.look(self.socket(), self.max_length())),
+        };
+        match looked {
+            Ok(false) => None,
+            Ok(true) => Some(Ok(())),
+            Err(error) => Some(Err(PollError::Io(error))),
+        }
+    }
+
+    /// Makes `attempt` each time that something comes, until it gives something.
+    ///
+    /// What is left of a frame goes out meanwhile: the peer may not answer before it has all of it.
+    pub(super) async fn when_readable<W: Waiter, T: Send>(
+        &self,
+        waiter: &mut W,
+        mut attempt: impl FnMut() -> Option<T> + Send,
+    ) -> Result<T, W::GaveUp> {
+        if let Some(frames) = self.as_frames()
+            && frames.has_rest()
+        {
+            let got_or_flushed = || match attempt() {
+                None => frames.flush(self.socket()).then_some(None),
+                got => Some(got),
+            };
+            if let Some(got) = waiter.on_fd(&self.source, Ready::Either, got_or_flushed).await? {
+                return Ok(got);
+            }
+        }
+        waiter.on_fd(&self.source, Ready::Read, attempt).await
+    }
+}
