@@ -44,6 +44,8 @@
 mod connection;
 #[cfg(not(aioprocessing_loom))]
 pub mod fixture;
+#[cfg(doc)]
+pub mod guide;
 #[cfg(not(aioprocessing_loom))]
 mod memory;
 #[cfg(not(aioprocessing_loom))]
