@@ -227,7 +227,7 @@ fn a_killed_worker_is_replaced() {
 #[test]
 fn a_worker_that_stops_answering_is_replaced() {
     each("health", |side| {
-        let builder = || Prefork::builder().workers(1).health(Duration::from_millis(500));
+        let builder = || Prefork::builder().workers(1).health(Duration::from_secs(1));
         for builder in [builder(), builder().hand_over(true)] {
             beside(side, builder, |address, _| {
                 let mut client = Client::new(address);
