@@ -102,6 +102,7 @@ zeroes-at-the-end-are-filling         shareable_list case_128_zeroes
 a-drop-leaves-programs                programs nothing_is_left
 an-overdue-program-dies-alone         programs a_program_that_overruns
 who-holds-the-output-is-waited-for    programs a_grandchild
+what-was-not-taken-is-lost            prefork a_worker_that_stops
 a-drain-is-a-kill                     prefork a_drain_finishes
 nobody-asks-for-answers               prefork a_worker_that_stops
 an-abandoned-file-blocks              prefork unix_sockets
