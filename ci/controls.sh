@@ -80,6 +80,15 @@ pipe-empty-is-the-end                 pipe case_105
 pipe-forgets-what-came-before-a-reset pipe case_106
 wait-any-forgets-what-woke-it         wait_any case_111_set
 no-sweep                              queue_deaths putters_killed_while
+a-client-proves-nothing               connection case_115_a_wrong_key
+a-silent-client-has-all-the-time      connection case_116
+a-close-wakes-nobody                  connection case_118
+what-one-leaves-wakes-nobody          connection what_one_accept_leaves
+a-file-is-removed-unseen              connection case_114_the_file
+nobody-is-alone-who-replaces          connection case_114_of_several
+a-greeting-has-no-bound               connection_hostile a_greeting
+stream-forgets-a-left-frame           connection_stream a_sender_leaves
+stream-keeps-what-is-too-long         connection_stream case_103
 BUGS
 }
 

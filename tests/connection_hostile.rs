@@ -197,3 +197,21 @@ fn more_than_may_greet_at_once() {
     assert!(listener.refused() >= 4);
     drop(silent);
 }
+
+/// It is known by its length, and nothing of it is waited for.
+#[test]
+fn a_greeting_that_is_too_long() {
+    let _watchdog = Watchdog::new("a_greeting_that_is_too_long");
+    let builder = AioListener::builder().report_refusals(true);
+    let listener = builder.bind::<u64, u64>(Address::private().unwrap(), b"right").unwrap();
+    for length in [[0, 0, 1, 1], [0x7f, 0xff, 0xff, 0xff], [0xff; 4]] {
+        let mut socket = bare(listener.address());
+        socket.write_all(&length).unwrap();
+        match listener.accept() {
+            Err(aioprocessing::AcceptError::Refused(refusal)) => {
+                assert!(matches!(refusal.error, HandshakeError::Protocol(_)), "{refusal}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
