@@ -83,7 +83,7 @@ no-sweep                              queue_deaths putters_killed_while
 a-client-proves-nothing               connection case_115_a_wrong_key
 a-silent-client-has-all-the-time      connection case_116
 a-close-wakes-nobody                  connection case_118
-what-one-leaves-wakes-nobody          connection what_one_accept_leaves
+what-one-leaves-wakes-nobody          connection what_one_accept_leaves_wakes
 a-file-is-removed-unseen              connection case_114_the_file
 nobody-is-alone-who-replaces          connection case_114_of_several
 a-greeting-has-no-bound               connection_hostile a_greeting

@@ -604,6 +604,28 @@ fn what_one_accept_leaves_is_another_s() {
     }
 }
 
+/// The same, step by step: one waits, and another picks both up.
+#[test]
+fn what_one_accept_leaves_wakes_who_waits() {
+    let _watchdog = Watchdog::new("what_one_accept_leaves_wakes_who_waits");
+    let (_folder, path) = folder();
+    kit::runtime().block_on(async {
+        // Without a key, a Python is a client as soon as it is picked up.
+        let builder = AioListener::builder().python_compatible();
+        let listener = builder.bind::<u8, u8>(&path, AuthKey::none()).unwrap();
+        let waiting = tokio::spawn({
+            let listener = listener.clone();
+            async move { listener.coro_accept().await.unwrap() }
+        });
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+        }
+        let _clients = [UnixStream::connect(&path).unwrap(), UnixStream::connect(&path).unwrap()];
+        let _first = listener.try_accept().unwrap();
+        let _second = waiting.await.unwrap();
+    });
+}
+
 #[test]
 fn a_dropped_accept_has_taken_nobody() {
     let _watchdog = Watchdog::new("a_dropped_accept_has_taken_nobody");
