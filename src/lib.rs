@@ -6,6 +6,8 @@
 //!   process as an argument of [`AioProcess::spawn`] or inside of an item.
 //! * [`AioPipe`] connects two ends that send messages with anything in them, sockets by [`Passed`] included, and
 //!   [`wait_any`] waits for ends, processes, events and queues together.
+//! * [`AioListener`] and [`AioClient`] connect programs that know an address and a key, over local sockets and TCP, and with
+//!   `python_compatible` Python's `multiprocessing.connection`.
 //! * An operation that waits comes in four forms: `try_get`, `get`, `get_timeout`, and the async `coro_get`, which needs
 //!   tokio, uses no helper thread, and has had no effect if it is dropped before it is done.
 //! * A process that dies, even by `kill -9` at any instruction, harms nobody else.
