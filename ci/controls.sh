@@ -63,8 +63,13 @@ a-taker-leaves-no-name                pool_deaths case_138
 the-item-that-died-runs-again         pool_deaths a_death_in_a_chunk
 results-are-noted-at-the-end          pool_deaths a_death_in_a_chunk
 a-storm-never-ends                    pool_deaths workers_that_die_at_their_start
+a-storm-never-ends                    pool_storm a_storm_that_lets_nothing
+who-is-full-waits-for-others          pool case_152_results
 a-cancelled-task-runs                 pool_deaths case_144
 a-limit-is-not-armed                  pool_deaths a_task_that_overruns
+who-has-done-nothing-is-nobody        queue_ends case_46_who
+who-is-under-way-is-nobody            queue_ends case_46_a_handle
+the-needed-are-found-before-the-dead  pool_storm results_behind
 publish-before-payload                queue case_31
 publish-before-payload                queue_deaths case_44
 close-beside-the-tail                 queue case_35_a_put
@@ -89,6 +94,13 @@ nobody-is-alone-who-replaces          connection case_114_of_several
 a-greeting-has-no-bound               connection_hostile a_greeting
 stream-forgets-a-left-frame           connection_stream a_sender_leaves
 stream-keeps-what-is-too-long         connection_stream case_103
+a-drop-leaves-programs                programs nothing_is_left
+an-overdue-program-dies-alone         programs a_program_that_overruns
+who-holds-the-output-is-waited-for    programs a_grandchild
+a-drain-is-a-kill                     prefork a_drain_finishes
+nobody-asks-for-answers               prefork a_worker_that_stops
+an-abandoned-file-blocks              prefork unix_sockets
+a-closed-connection-counts-on         prefork a_worker_has_no_more
 BUGS
 }
 

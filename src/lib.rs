@@ -8,6 +8,8 @@
 //!   [`wait_any`] waits for ends, processes, events and queues together.
 //! * [`AioListener`] and [`AioClient`] connect programs that know an address and a key, over local sockets and TCP, and with
 //!   `python_compatible` Python's `multiprocessing.connection`.
+//! * [`Programs`] runs external programs, so many at a time; `Prefork` serves a socket in worker processes; [`supervise`] keeps
+//!   processes running.
 //! * An operation that waits comes in four forms: `try_get`, `get`, `get_timeout`, and the async `coro_get`, which needs
 //!   tokio, uses no helper thread, and has had no effect if it is dropped before it is done.
 //! * A process that dies, even by `kill -9` at any instruction, harms nobody else.
@@ -44,6 +46,10 @@
 mod connection;
 #[cfg(not(aioprocessing_loom))]
 pub mod fixture;
+#[cfg(doc)]
+pub mod guide;
+#[cfg(not(aioprocessing_loom))]
+mod memory;
 #[cfg(not(aioprocessing_loom))]
 mod pipe;
 mod planted;
@@ -52,9 +58,15 @@ mod pool;
 #[cfg(not(aioprocessing_loom))]
 mod process;
 #[cfg(not(aioprocessing_loom))]
+mod program;
+#[cfg(not(aioprocessing_loom))]
 mod queue;
 mod raw;
+#[cfg(all(feature = "tokio", not(aioprocessing_loom)))]
+mod server;
 mod shm;
+#[cfg(not(aioprocessing_loom))]
+mod supervise;
 #[cfg(not(aioprocessing_loom))]
 mod sync;
 mod sys;
@@ -65,13 +77,21 @@ mod wire;
 #[cfg(not(aioprocessing_loom))]
 pub use connection::*;
 #[cfg(not(aioprocessing_loom))]
+pub use memory::*;
+#[cfg(not(aioprocessing_loom))]
 pub use pipe::*;
 #[cfg(not(aioprocessing_loom))]
 pub use pool::*;
 #[cfg(not(aioprocessing_loom))]
 pub use process::*;
 #[cfg(not(aioprocessing_loom))]
+pub use program::*;
+#[cfg(not(aioprocessing_loom))]
 pub use queue::*;
+#[cfg(all(feature = "tokio", not(aioprocessing_loom)))]
+pub use server::*;
+#[cfg(not(aioprocessing_loom))]
+pub use supervise::{Restart, Stopper, SuperviseError, Supervisor, supervise};
 #[cfg(not(aioprocessing_loom))]
 pub use sync::*;
 #[cfg(all(feature = "tokio", not(aioprocessing_loom)))]

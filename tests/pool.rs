@@ -377,6 +377,45 @@ fn case_152_arguments_and_results_are_freed() {
     });
 }
 
+fn letters(x: u64) -> String {
+    (x % 10).to_string().repeat(100_000)
+}
+
+fn queue_and_letters(x: u64) -> (AioQueue<u64>, String) {
+    let queue = AioQueue::unbounded().unwrap();
+    queue.put(x).unwrap();
+    (queue, letters(x))
+}
+
+#[test]
+fn case_152_results_of_chunks_may_be_more_than_the_memory() {
+    each_way("case 152, chunks", |way, watchdog| {
+        // Sixteen blocks, and a chunk's results take a hundred.
+        let pool = AioPool::builder().workers(2).shared_memory(1 << 20).chunk_size(60).build().unwrap();
+        let all = way.map(&pool, letters, 0..120).unwrap();
+        assert!(all.len() == 120 && (0..).zip(&all).all(|(x, text)| *text == letters(x)));
+        watchdog.step(format!("{way:?}, one by one, among some that fail"));
+        let mixed = |x: u64| if x % 7 == 3 { panic!("no letters") } else { letters(x) };
+        let all = way.collect(pool.imap(mixed, 0..120));
+        for (x, result) in (0..).zip(&all) {
+            assert!(result.as_ref().map_or(x % 7 == 3, |text| *text == letters(x)), "{x}");
+        }
+        watchdog.step(format!("{way:?}, with handles in them"));
+        let all = way.map(&pool.with_chunk_size(20), queue_and_letters, 0..40).unwrap();
+        for (x, (queue, text)) in (0..).zip(&all) {
+            assert_eq!((queue.get().unwrap(), text), (x, &letters(x)));
+        }
+        watchdog.step(format!("{way:?}, as little memory as there may be"));
+        let pool = AioPool::builder().workers(2).shared_memory(1).chunk_size(9).build().unwrap();
+        let all = way.map(&pool, |text: String| text, (0..40).map(letters)).unwrap();
+        assert!((0..).zip(&all).all(|(x, text)| *text == letters(x)));
+        let error = way.apply(&pool, |n: usize| "x".repeat(n), (200_000,)).unwrap_err();
+        assert!(matches!(error, TaskError::Output { .. }), "{error}");
+        let error = pool.submit(|text: String| text.len(), ("x".repeat(200_000),)).unwrap_err();
+        assert_eq!(error, SubmitError::TooLarge);
+    });
+}
+
 /// The regions that this process has open.
 fn memfds() -> Vec<std::fs::Metadata> {
     let paths = kit::descriptors().into_iter().map(|number| format!("/proc/self/fd/{number}"));

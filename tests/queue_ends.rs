@@ -63,3 +63,104 @@ fn case_46_putters_wake_when_all_receivers_are_gone() {
         assert_eq!(queue.get().unwrap(), 2, "what was put is still delivered");
     });
 }
+
+fn wait_and_put(queue: AioQueue<u64>, go: AioEvent) {
+    go.wait().unwrap();
+    queue.put(2).unwrap();
+}
+
+#[test]
+fn case_46_who_has_not_put_yet_may_still_put() {
+    each("case_46_not_yet", |side, _, _| {
+        let queue = AioQueue::builder().close_with_last_sender(true).build::<u64>().unwrap();
+        assert!(queue.try_get().unwrap_err().is_empty());
+        let go = AioEvent::new().unwrap();
+        let late = AioProcess::spawn(wait_and_put, (queue.clone(), go.clone())).unwrap();
+        kit::until("it holds the queue", || go_has_a_waiter(&go));
+        AioProcess::spawn(put_and_leave, (queue.clone(), 1_u64)).unwrap().join().unwrap();
+        assert_eq!(side.get(&queue).unwrap(), 0);
+        assert!(queue.try_get().unwrap_err().is_empty(), "one has not put yet");
+        go.set();
+        assert_eq!(side.get(&queue).unwrap(), 2);
+        late.join().unwrap();
+        assert!(side.get(&queue).unwrap_err().is_closed());
+    });
+}
+
+fn go_has_a_waiter(event: &AioEvent) -> bool {
+    format!("{event:?}").contains("waiters: 1")
+}
+
+#[test]
+fn case_46_a_handle_under_way_may_come_to_one_who_puts() {
+    each("case_46_under_way", |side, _, _| {
+        let queue = AioQueue::builder().close_with_last_sender(true).build::<u64>().unwrap();
+        assert!(queue.try_get().unwrap_err().is_empty());
+        let post = AioQueue::unbounded().unwrap();
+        for _ in 0..2 {
+            post.put(queue.clone()).unwrap();
+        }
+        AioProcess::spawn(put_and_leave, (queue.clone(), 1_u64)).unwrap().join().unwrap();
+        assert_eq!(side.get(&queue).unwrap(), 0);
+        assert!(queue.try_get().unwrap_err().is_empty(), "two handles are under way");
+        let take_and_put = |post: AioQueue<AioQueue<u64>>| post.get().unwrap().put(3).unwrap();
+        AioProcess::spawn(take_and_put, (post.clone(),)).unwrap().join().unwrap();
+        assert_eq!(side.get(&queue).unwrap(), 3);
+        assert!(queue.try_get().unwrap_err().is_empty(), "one handle is under way");
+        // It goes with the queue that it waits in.
+        drop(post);
+        assert!(side.get(&queue).unwrap_err().is_closed());
+    });
+}
+
+#[test]
+fn case_46_killed_before_the_first_put() {
+    each("case_46_killed", |side, _, _| {
+        let queue = AioQueue::builder().close_with_last_sender(true).build::<u64>().unwrap();
+        assert!(queue.try_get().unwrap_err().is_empty());
+        let go = AioEvent::new().unwrap();
+        let victim = AioProcess::spawn(wait_and_put, (queue.clone(), go.clone())).unwrap();
+        kit::until("it holds the queue", || go_has_a_waiter(&go));
+        let waiting = queue.clone();
+        let getter = std::thread::spawn(move || side.get(&waiting).unwrap_err().is_closed());
+        kit::until("it waits", || format!("{queue:?}").contains("waiting_getters: 1"));
+        kill(victim.pid());
+        victim.join().unwrap_err();
+        assert!(getter.join().unwrap());
+    });
+}
+
+#[test]
+fn case_46_who_only_handed_it_on_keeps_it_open_until_it_lets_go() {
+    fn hold(queue: AioQueue<u64>, held: AioEvent, go: AioEvent) {
+        held.set();
+        go.wait().unwrap();
+        drop(queue);
+        kit::sleep_for_ever();
+    }
+    each("case_46_holder", |side, _, _| {
+        let queue = AioQueue::builder().close_with_last_sender(true).build::<u64>().unwrap();
+        assert!(queue.try_get().unwrap_err().is_empty());
+        let (held, go) = (AioEvent::new().unwrap(), AioEvent::new().unwrap());
+        let arguments = (queue.clone(), held.clone(), go.clone());
+        let holder = AioProcess::builder().daemon(true).kill_on_drop(true).spawn(hold, arguments).unwrap();
+        held.wait().unwrap();
+        AioProcess::spawn(put_and_leave, (queue.clone(), 1_u64)).unwrap().join().unwrap();
+        assert_eq!(side.get(&queue).unwrap(), 0);
+        assert!(queue.try_get().unwrap_err().is_empty());
+        go.set();
+        assert!(side.get(&queue).unwrap_err().is_closed(), "it has dropped its handle and lives on");
+        drop(holder);
+    });
+}
+
+#[test]
+fn case_46_a_wait_for_any_of_several_sees_it_too() {
+    let queue = AioQueue::builder().close_with_last_sender(true).build::<u64>().unwrap();
+    assert!(aioprocessing::wait_any(&[&queue], Some(std::time::Duration::ZERO)).unwrap().is_empty());
+    AioProcess::spawn(put_and_leave, (queue.clone(), 1_u64)).unwrap().join().unwrap();
+    assert_eq!(queue.get().unwrap(), 0);
+    let _watchdog = kit::Watchdog::new("case_46_wait_any");
+    assert_eq!(aioprocessing::wait_any(&[&queue], None).unwrap(), [0]);
+    assert!(queue.is_closed());
+}

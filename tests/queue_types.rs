@@ -4,7 +4,7 @@ mod kit;
 
 use std::collections::{BTreeMap, HashMap};
 
-use aioprocessing::{AioQueue, Codec, DecodeError, EncodeError, PutError};
+use aioprocessing::{AioQueue, Codec, DecodeError, EncodeError, GetError, PutError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -75,6 +75,95 @@ fn ordinary_types_pass() {
     passes(b"bytes".to_vec());
     passes("text".to_owned());
     passes(Box::<[u8]>::from([1, 2]));
+}
+
+#[test]
+fn numbers_and_rows_of_them_pass_without_the_codec() {
+    passes(u64::MAX);
+    passes(-1_i128);
+    passes(f64::MIN_POSITIVE);
+    passes(7_u8);
+    passes(vec![f32::MAX, -0.0, f32::INFINITY]);
+    passes(Vec::<u16>::new());
+    passes(vec![i8::MIN, -1, i8::MAX]);
+    passes((0..100_000_u64).map(|n| n << 40).collect::<Vec<_>>());
+    // Not by their own bytes: programs may differ in these.
+    passes(vec![usize::MAX]);
+    let queue = AioQueue::unbounded().unwrap();
+    queue.put(f64::NAN).unwrap();
+    assert_eq!(queue.get().unwrap().to_bits(), f64::NAN.to_bits());
+    queue.put_many([0.5, 1.5]).unwrap();
+    assert_eq!(queue.get_many(9).unwrap(), [0.5, 1.5]);
+    let lent = AioQueue::builder().lease(2).build::<Vec<f64>>().unwrap();
+    lent.put(vec![0.5]).unwrap();
+    drop(lent.get().unwrap());
+    assert_eq!(lent.get().unwrap().into_inner(), [0.5]);
+}
+
+#[cfg(feature = "bytes")]
+#[test]
+fn bytes_behind_their_feature() {
+    use bytes::Bytes;
+
+    let whole = Bytes::from(vec![7_u8; 100_000]);
+    passes(Bytes::new());
+    passes(whole.slice(1..5));
+    passes(whole.clone());
+    let queue = AioQueue::bounded(1).unwrap();
+    queue.put(whole.clone()).unwrap();
+    let error = queue.try_put(whole.clone()).unwrap_err();
+    assert!(error.is_full() && error.into_inner() == whole);
+    let into_vec = Turned::<Bytes, Vec<u8>>::turn(&queue);
+    assert_eq!(into_vec.get().unwrap(), whole, "bytes are bytes");
+}
+
+/// A queue of `A` that arrives as one of `B`, as it does in a program that is mistaken about the type.
+struct Turned<A, B>(Option<AioQueue<A>>, Option<AioQueue<B>>);
+
+impl<A, B> Serialize for Turned<A, B> {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(to)
+    }
+}
+
+impl<'de, A, B> Deserialize<'de> for Turned<A, B> {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Deserialize::deserialize(from).map(|arrived| Self(None, arrived))
+    }
+}
+
+impl<A: 'static, B: 'static> Turned<A, B> {
+    fn turn(queue: &AioQueue<A>) -> AioQueue<B> {
+        let through = AioQueue::unbounded().unwrap();
+        through.put(Self(Some(queue.clone()), None)).unwrap();
+        through.get().unwrap().1.unwrap()
+    }
+}
+
+#[test]
+fn numbers_of_another_type_are_errors_and_no_other_numbers() {
+    fn mistaken<A, B>(item: A, bytes: usize)
+    where
+        A: Serialize + DeserializeOwned + Send + 'static,
+        B: Serialize + DeserializeOwned + Send + std::fmt::Debug + 'static,
+    {
+        let queue = AioQueue::unbounded().unwrap();
+        queue.put(item).unwrap();
+        match Turned::<A, B>::turn(&queue).get() {
+            Err(GetError::Decode { bytes: found, .. }) => assert_eq!(found.len(), bytes),
+            other => panic!("{other:?}"),
+        }
+        assert!(queue.is_empty());
+    }
+    mistaken::<u64, f64>(1, 8);
+    mistaken::<u64, i64>(1, 8);
+    mistaken::<u64, Vec<u64>>(1, 8);
+    mistaken::<Vec<u64>, u64>(vec![1], 8);
+    mistaken::<Vec<f64>, Vec<u8>>(vec![1.0, 2.0], 16);
+    mistaken::<Vec<u8>, Vec<i8>>(vec![1, 2], 2);
+    mistaken::<u64, (u64,)>(300, 8);
+    mistaken::<(u64,), u64>((300,), 2);
+    mistaken::<Vec<u8>, String>(vec![0xFF], 1);
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -162,6 +251,9 @@ fn bincode_behind_its_feature() {
     let queue = AioQueue::builder().codec::<Bincode>().build::<Ordinary>().unwrap();
     queue.put(ordinary()).unwrap();
     assert_eq!(queue.get().unwrap(), ordinary());
+    // By itself it refuses what could not be read back, and keeps the words of what refuses.
+    let error = Bincode::encode(&Skips { first: None, second: None }, &mut Vec::new()).unwrap_err();
+    assert!(error.to_string().contains("skip_serializing_if"), "{error}");
     // A message of nine bytes that asks for a vector of 2^60 numbers.
     let bytes = [253, 0, 0, 0, 0, 0, 0, 0, 16];
     assert!(Bincode::decode::<Vec<u64>>(&bytes).is_err());

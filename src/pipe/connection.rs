@@ -1,6 +1,6 @@
 use std::fmt;
 use std::marker::PhantomData;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use serde::de::{DeserializeOwned, Deserializer, Error as _};
@@ -132,6 +132,12 @@ macro_rules! end {
             #[must_use]
             pub fn max_length(&self) -> u64 {
                 self.end.max_length().unwrap_or(0)
+            }
+
+            /// Its descriptor, for a set of those that somebody waits on; `None` once it was sent away.
+            #[allow(dead_code, reason = "for one of the three kinds of ends, and with tokio")]
+            pub(crate) fn with_descriptor<O>(&self, look: impl FnOnce(BorrowedFd<'_>) -> O) -> Option<O> {
+                self.end.with_descriptor(look)
             }
 
             /// Sets [`max_length`](Self::max_length) for this end, and not for the other one.

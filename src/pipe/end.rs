@@ -1,7 +1,7 @@
 //! One end of a pipe: what all its faces have in common.
 
 use std::fmt;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -68,6 +68,10 @@ impl End {
         if let Some(link) = self.link() {
             link.set_max_length(bytes);
         }
+    }
+
+    pub(super) fn with_descriptor<O>(&self, look: impl FnOnce(BorrowedFd<'_>) -> O) -> Option<O> {
+        self.link().map(|link| look(link.source.as_fd()))
     }
 
     pub(super) fn peer(&self) -> Option<PeerCredentials> {

@@ -6,18 +6,16 @@ use std::time::Duration;
 use super::worker::{Kit, attend, attend_after};
 use crate::planted::planted;
 use crate::process::{AioProcess, JoinError, ProcessBuilder, ProcessFn, SpawnError};
-use crate::wait::Deadline;
+use crate::supervise::{Backoff, Policy, Restarts};
+use crate::sys::clock;
 
 /// How a worker is started.
 pub(super) type Start = Arc<dyn Fn(ProcessBuilder, Kit) -> Result<AioProcess<()>, SpawnError> + Send + Sync>;
 
 /// So many workers may end before they have done anything, one after the other, and each of the crew once more.
-const PATIENCE: u32 = 8;
+const PATIENCE: usize = 8;
 /// Who was killed was killed by somebody else, who may stop doing so: of these so many count as one.
 const KILLS: u32 = 16;
-/// After this many the next is started later.
-const UNMARKED: u32 = 2;
-const LONGEST_DELAY: Duration = Duration::from_secs(1);
 
 /// What all workers have in common.
 pub(super) struct Plan {
@@ -60,16 +58,17 @@ pub(super) struct Crew {
     plan: Plan,
     pub(super) workers: Vec<Worker>,
     serial: u32,
-    /// Workers that ended one after the other before they had done anything.
-    failures: u32,
-    /// Those of them that were killed.
+    /// After workers that ended one after the other before they had done anything.
+    restarts: Restarts,
+    /// Those of them that were killed and have not been counted yet.
     kills: u32,
-    not_before: Option<Deadline>,
+    /// In nanoseconds of the clock.
+    not_before: u64,
 }
 
 impl Crew {
     pub(super) fn new(plan: Plan) -> Self {
-        Self { plan, workers: Vec::new(), serial: 0, failures: 0, kills: 0, not_before: None }
+        Self { plan, workers: Vec::new(), serial: 0, restarts: Restarts::default(), kills: 0, not_before: 0 }
     }
 
     pub(super) fn size(&self) -> usize {
@@ -93,15 +92,12 @@ impl Crew {
         Ok(())
     }
 
-    /// Whether a worker may be started now: not so soon after several that failed.
-    pub(super) fn may_hire(&mut self) -> bool {
-        match self.not_before {
-            Some(time) if !time.has_passed() => false,
-            _ => {
-                self.not_before = None;
-                true
-            }
+    /// How long no worker may be started yet, in nanoseconds: not so soon after several that failed.
+    pub(super) fn waits(&self) -> Option<u64> {
+        if self.not_before == 0 {
+            return None;
         }
+        Some(self.not_before.saturating_sub(clock::now())).filter(|&left| left > 0)
     }
 
     /// Takes out those that have ended.
@@ -119,7 +115,8 @@ impl Crew {
     }
 
     pub(super) fn has_worked(&mut self, serial: u32) {
-        (self.failures, self.kills) = (0, 0);
+        self.restarts.forget();
+        (self.kills, self.not_before) = (0, 0);
         if let Some(worker) = self.workers.iter_mut().find(|worker| worker.serial == serial) {
             worker.has_worked = true;
         }
@@ -127,15 +124,20 @@ impl Crew {
 
     /// A worker ended, or could not be started, before it had done anything. True: too many have.
     pub(super) fn has_failed(&mut self, was_killed: bool) -> bool {
-        self.failures += 1;
-        self.kills += u32::from(was_killed);
-        if self.failures > UNMARKED {
-            let doublings = (self.failures - UNMARKED).min(10);
-            let delay = Duration::from_millis(1 << doublings).min(LONGEST_DELAY);
-            self.not_before = Some(Deadline::after(delay));
+        if was_killed {
+            self.kills += 1;
+            if !self.kills.is_multiple_of(KILLS) {
+                return false;
+            }
         }
-        let patience = PATIENCE + u32::try_from(self.plan.size).unwrap_or(u32::MAX);
-        planted!("a-storm-never-ends", self.failures - self.kills + self.kills / KILLS > patience, false)
+        let policy = Policy {
+            restarts: PATIENCE + self.plan.size,
+            within: Duration::MAX,
+            backoff: Backoff { first: Duration::from_millis(1), longest: Duration::from_secs(1) },
+        };
+        let next = self.restarts.another(&policy, true, clock::now());
+        self.not_before = next.unwrap_or(0);
+        planted!("a-storm-never-ends", next.is_none(), false)
     }
 
     pub(super) fn kill(&self, serial: u32) {

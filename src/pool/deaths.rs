@@ -26,6 +26,10 @@ impl Desk {
         }
         for ended in &ended {
             let worked = self.settle(ended, out_of_memory);
+            if worked {
+                // It got as far as a task, so it is not workers as such that can't.
+                self.crew.has_worked(ended.serial);
+            }
             match &ended.error {
                 None => {}
                 _ if matches!(self.stage, Stage::Over(_)) => {}
@@ -62,7 +66,7 @@ impl Desk {
                     worked = true;
                     self.take_done(index);
                 }
-                Some(Phase::Running(serial)) if serial == ended.serial => {
+                Some(Phase::Running(serial) | Phase::Full(serial)) if serial == ended.serial => {
                     worked = true;
                     planted!(
                         "a-dead-worker-s-task-is-forgotten",
@@ -127,7 +131,7 @@ impl Desk {
         if matches!(self.stage, Stage::Over(_)) {
             return;
         }
-        while self.crew.workers.len() < self.crew.size().min(self.unfinished) && self.crew.may_hire() {
+        while self.crew.workers.len() < self.crew.size().min(self.unfinished) && self.crew.waits().is_none() {
             if let Err(error) = self.hire() {
                 if self.crew.has_failed(false) {
                     self.give_up(format!("no worker can be started: {error}"));

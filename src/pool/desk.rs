@@ -238,7 +238,8 @@ impl Desk {
 
     pub(super) fn take_done(&mut self, index: u32) {
         // A bit may be late: the cell was looked at because its worker had died.
-        let Some(Phase::Done(serial)) = self.phase(index) else { return };
+        let phase = self.phase(index);
+        let Some(Phase::Done(serial) | Phase::Full(serial)) = phase else { return };
         self.crew.has_worked(serial);
         let slot = &mut self.slots[index as usize];
         let Some(task) = slot.task.clone() else { return };
@@ -251,7 +252,10 @@ impl Desk {
                 let luggage =
                     if collected.has_luggage { self.counter.take(index, slot.turn) } else { Luggage::new() };
                 slot.pieces.push(Piece::Records(collected.results, luggage));
-                if collected.item < task.order.items {
+                if phase == Some(Phase::Full(serial)) {
+                    slot.item = collected.item;
+                    self.board.hand_back(index, slot.turn, serial, collected.item);
+                } else if collected.item < task.order.items {
                     // Its worker has served its number.
                     self.go_on(index, collected.item);
                 } else {
@@ -307,7 +311,9 @@ impl Desk {
             } else if planted!("a-cancelled-task-runs", self.board.withdraw(index, turn), true) {
                 self.clear(index);
             } else {
-                let Some(Phase::Running(serial)) = self.phase(index) else { return false };
+                let Some(Phase::Running(serial) | Phase::Full(serial)) = self.phase(index) else {
+                    return false;
+                };
                 if !kill || !self.board.abort(index, turn, serial) {
                     return false;
                 }

@@ -9,7 +9,7 @@ use super::error::{SubmitError, TaskError};
 use super::function::{Function, Items};
 use super::handle::Options;
 use super::task::Task;
-use crate::raw::pool::MOST_ITEMS;
+use crate::raw::pool::{Board, MOST_ITEMS};
 
 /// No chunk that is chosen here has more items, or goes on behind so many bytes.
 const MOST: usize = 4096;
@@ -64,6 +64,8 @@ pub(super) struct Feed<I, A> {
     function: Function,
     options: Options,
     chunk: Chunk,
+    /// So many bytes of arguments may stand in shared memory.
+    room: u64,
     /// An input that has to travel alone.
     held: Option<Result<Items, TaskError>>,
     args: PhantomData<fn() -> A>,
@@ -74,9 +76,9 @@ where
     I: Iterator<Item = A>,
     A: Serialize,
 {
-    pub(super) fn new(inputs: I, function: Function, options: Options, chunk: Chunk) -> Self {
+    pub(super) fn new(inputs: I, function: Function, options: Options, chunk: Chunk, room: u64) -> Self {
         let chunk = options.chunk.map_or(chunk, Chunk::Of);
-        Self { inputs, function, options, chunk, held: None, args: PhantomData }
+        Self { inputs, function, options, chunk, room, held: None, args: PhantomData }
     }
 
     /// The next task, of so many items at the most.
@@ -90,7 +92,9 @@ where
         while items.luggage.is_empty() && (items.count as usize) < size && items.bytes.len() < ENOUGH {
             match self.next_input() {
                 None => break,
-                Some(Ok(next)) if next.luggage.is_empty() => items.append(&next),
+                Some(Ok(next)) if next.luggage.is_empty() && self.has_room(&items, &next) => {
+                    items.append(&next)
+                }
                 other => {
                     self.held = other;
                     break;
@@ -98,6 +102,10 @@ where
             }
         }
         Some(Fed::Task(Task::new(&self.options, self.function, items)))
+    }
+
+    fn has_room(&self, items: &Items, next: &Items) -> bool {
+        Board::cost(items.bytes.len() + next.bytes.len()) <= self.room
     }
 
     fn next_input(&mut self) -> Option<Result<Items, TaskError>> {

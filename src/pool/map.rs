@@ -25,7 +25,8 @@ impl AioPool {
         match Function::of::<F, A>(f) {
             Err(error) => Box::new(refused(error)),
             Ok(function) => {
-                let mut feed = Feed::new(inputs, function, self.options.clone(), chunk);
+                let room = self.shared.room_for_args();
+                let mut feed = Feed::new(inputs, function, self.options.clone(), chunk, room);
                 Box::new(move |most| feed.next(most))
             }
         }

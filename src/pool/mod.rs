@@ -16,7 +16,6 @@ mod map;
 mod outcome;
 mod progress;
 mod shared;
-mod supervise;
 mod task;
 mod worker;
 
@@ -31,5 +30,4 @@ pub use executor::{ProcessPoolExecutor, run_in_process_blocking};
 pub use handle::AioPool;
 pub use imap::Imap;
 pub use progress::Progress;
-pub use supervise::{Restart, Stopper, SuperviseError, Supervisor, supervise};
 pub use task::AioTask;

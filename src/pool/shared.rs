@@ -39,6 +39,11 @@ impl Shared {
         out
     }
 
+    /// How many bytes of arguments shared memory may hold.
+    pub(super) fn room_for_args(&self) -> u64 {
+        self.board.room_for_args()
+    }
+
     pub(super) fn submit(&self, task: &Arc<Task>) -> Result<(), SubmitError> {
         if !self.board.region().is_ours() {
             return Err(SubmitError::Forked);
@@ -53,8 +58,13 @@ impl Shared {
         mut found: impl FnMut() -> Option<T> + Send,
     ) -> Result<T, W::GaveUp> {
         wait::until(waiter, |look| {
-            self.with(|desk| desk.drive(look));
-            found().map_or_else(|| Step::Wait(self.board.results()), Step::Done)
+            let waits = self.with(|desk| {
+                desk.drive(look);
+                desk.crew.waits()
+            });
+            // Nobody tells of the time at which workers may be started again.
+            let spot = || self.board.results().for_at_most(waits);
+            found().map_or_else(|| Step::Wait(spot()), Step::Done)
         })
         .await
     }

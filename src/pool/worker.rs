@@ -93,16 +93,24 @@ impl Worker {
                 ),
                 (Some(entry), luggage) => self.run(&task, entry, args, luggage.flatten().unwrap_or_default()),
             };
-            let luggage = record(ran, &mut bytes);
+            let mut luggage = record(ran, &mut bytes);
+            if self.reserve(&mut task, item, &mut bytes) {
+                // What is too large stays, and what belongs to it.
+                luggage.clear();
+            }
             if !luggage.is_empty() {
                 self.board.note_luggage(&task);
                 let tag = (task.cell, task.turn, item - task.from);
                 if let Err(error) = self.ends.send(tag, &luggage) {
                     bytes.clear();
                     record(Ok(Err(Refusal::Output(error.to_string()))), &mut bytes);
+                    self.reserve(&mut task, item, &mut bytes);
                 }
             }
-            self.write(&mut task, item, &bytes);
+            if self.board.write(&mut task, item, &bytes).is_err() {
+                // The results behind it would be taken for others'.
+                std::process::exit(NO_MEMORY);
+            }
             if self.serves > 0 {
                 self.serves -= 1;
                 is_last = self.serves == 0;
@@ -159,19 +167,22 @@ impl Worker {
         self.board.note_deadline(task, 0);
     }
 
-    fn write(&self, task: &mut Taken, item: u32, bytes: &[u8]) {
-        let written = never(blocking(self.board.write(&mut Park::new(), task, item, bytes)));
-        let message = match written {
-            Ok(()) => return,
+    /// Gets memory for a result, or puts in its place that there is none. True: it did that.
+    fn reserve(&self, task: &mut Taken, item: u32, bytes: &mut Vec<u8>) -> bool {
+        let mut reserve = |length| never(blocking(self.board.reserve(&mut Park::new(), task, item, length)));
+        let message = match reserve(bytes.len()) {
+            Ok(()) => return false,
+            Err(Unwritten::Withdrawn) => std::process::exit(0),
             Err(Unwritten::TooLarge) => "it is too large for the pool's shared memory".to_owned(),
             Err(Unwritten::Io(error)) => format!("the system refused shared memory: {error}"),
             Err(Unwritten::Nonsense) => "the shared memory of the pool is damaged".to_owned(),
         };
-        let mut bytes = Vec::new();
-        record(Ok(Err(Refusal::Output(message))), &mut bytes);
-        if never(blocking(self.board.write(&mut Park::new(), task, item, &bytes))).is_err() {
-            // The results behind it would be taken for others'.
-            std::process::exit(NO_MEMORY);
+        bytes.clear();
+        record(Ok(Err(Refusal::Output(message))), bytes);
+        match reserve(bytes.len()) {
+            Ok(()) => true,
+            Err(Unwritten::Withdrawn) => std::process::exit(0),
+            Err(_) => std::process::exit(NO_MEMORY),
         }
     }
 }

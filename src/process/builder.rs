@@ -51,6 +51,7 @@ pub struct ProcessBuilder {
     pub(super) stdout: Stdio,
     pub(super) stderr: Stdio,
     pub(super) process_group: Option<i32>,
+    pub(super) is_unlisted: bool,
     pub(super) settings: Settings,
 }
 
@@ -153,6 +154,12 @@ impl ProcessBuilder {
     /// The CPUs on which the child may run, counted from 0.
     pub fn cpu_affinity(mut self, cpus: impl IntoIterator<Item = usize>) -> Self {
         self.settings.cpu_affinity = Some(cpus.into_iter().collect());
+        self
+    }
+
+    /// A process that serves the crate itself: it is none of the user's children, and takes none of their numbers.
+    pub(crate) fn unlisted(mut self) -> Self {
+        self.is_unlisted = true;
         self
     }
 

@@ -82,11 +82,14 @@ pub(super) fn launch(
 
 fn start(builder: ProcessBuilder, call: &Call) -> Result<Launched, SpawnError> {
     static STARTED: AtomicU32 = AtomicU32::new(0);
+    static UNLISTED: AtomicU32 = AtomicU32::new(0);
     let place = call.entry.place().ok_or(SpawnError::Function { function: call.entry.name() })?;
-    let serial = STARTED.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+    let count = if builder.is_unlisted { &UNLISTED } else { &STARTED };
+    let number = count.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+    let serial = u64::from(number) + if builder.is_unlisted { registry::FIRST_UNLISTED } else { 0 };
     let me = family::me();
     let mut line = me.line.clone();
-    line.push(serial);
+    line.push(number);
     let name = builder.name.unwrap_or_else(|| default_name(&line));
 
     let (ours, theirs) = sockets().map_err(SpawnError::os("making its socket"))?;
@@ -129,7 +132,7 @@ fn start(builder: ProcessBuilder, call: &Call) -> Result<Launched, SpawnError> {
     };
     let [stdin, stdout, stderr] = streams;
     Ok(Launched {
-        child: Child::enter(u64::from(serial), pid, name, pidfd, ours, leash),
+        child: Child::enter(serial, pid, name, pidfd, ours, leash),
         kill_on_drop: builder.kill_on_drop,
         stdin: stdin.into_ours(),
         stdout: stdout.into_ours(),

@@ -20,6 +20,9 @@ use crate::wait::{Ready, Waiter};
 /// All that run, or have ended unseen, by number of their start.
 static CHILDREN: Mutex<BTreeMap<u64, Arc<Child>>> = Mutex::new(BTreeMap::new());
 
+/// From this number on, children are none of the user's.
+pub(super) const FIRST_UNLISTED: u64 = 1 << 32;
+
 /// A child, from both sides of its end.
 #[derive(Debug)]
 pub(super) struct Child {
@@ -153,9 +156,9 @@ pub(super) fn reap_orphans() {
     }
 }
 
-/// All that run, in the order of their start.
+/// All of the user's that run, in the order of their start.
 pub(super) fn running() -> Vec<Arc<Child>> {
     // Looking takes a child out of the table, so not under its lock.
-    let all: Vec<_> = CHILDREN.lock().values().cloned().collect();
+    let all: Vec<_> = CHILDREN.lock().range(..FIRST_UNLISTED).map(|(_, child)| child.clone()).collect();
     all.into_iter().filter(|child| child.look().is_none()).collect()
 }

@@ -52,6 +52,15 @@ impl Stdio {
     pub fn piped() -> Self {
         Self(Kind::Piped)
     }
+
+    /// The same for a program that std starts. A pipe that nobody would hold the other end of is as good as nothing.
+    pub(crate) fn into_std(self) -> std::process::Stdio {
+        match self.0 {
+            Kind::Inherit => std::process::Stdio::inherit(),
+            Kind::Null | Kind::Piped => std::process::Stdio::null(),
+            Kind::Given(descriptor) => descriptor.into(),
+        }
+    }
 }
 
 impl Default for Stdio {

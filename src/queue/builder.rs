@@ -65,14 +65,24 @@ impl<C: Codec> QueueBuilder<C> {
         QueueBuilder { max_items, memory_limit, options, codec: PhantomData }
     }
 
-    /// Whether the queue closes by itself once processes have put into it and none of them is left: each has dropped its last
-    /// handle, ended, or was killed. A process counts from its first put on.
+    /// Whether the queue closes by itself when its last sender is gone: has dropped its last handle, ended, or was killed.
+    /// Getters then get what is left and are told that it is closed.
+    ///
+    /// Every process that holds a handle counts as a sender, and so does a handle that is under way, as an argument of a
+    /// process that starts or in a message. Only a process that has got from the queue, or waited for it, and never put does
+    /// not. So who hands the queue to its workers and then gets what they put need do nothing; who only hands it on drops its
+    /// own handles, as with a channel of std. A queue to which nobody has ever put, and from which nobody has gone who might
+    /// have, stays open.
     pub fn close_with_last_sender(mut self, closes: bool) -> Self {
         self.options = self.options.with(Options::CLOSES_WITH_SENDERS, closes);
         self
     }
 
-    /// Whether the queue closes by itself once processes have got from it, or tried to, and none of them is left.
+    /// Whether the queue closes by itself when its last receiver is gone. Puts then fail, those that wait among them.
+    ///
+    /// Who counts is as for [`close_with_last_sender`](Self::close_with_last_sender), the other way round: every process that
+    /// holds a handle, and every handle under way, but for processes that have put and never got. What was put is
+    /// [delivered](crate::AioQueue::get) still, to whoever comes.
     pub fn close_with_last_receiver(mut self, closes: bool) -> Self {
         self.options = self.options.with(Options::CLOSES_WITH_RECEIVERS, closes);
         self

@@ -21,7 +21,8 @@ use crate::wire::{Codec, Postcard, handle};
 /// * Each item is delivered to exactly one getter. The items of one putter arrive in the order in which it put them.
 /// * A put is complete when it returns: there is no thread behind it, a `try_get` in another process finds the item at
 ///   once, and it is still there if the putter's process ends.
-/// * Items are encoded by the [`Codec`] `C`; `Vec<u8>` and `String` travel as the bytes that they are.
+/// * Items are encoded by the [`Codec`] `C`. Without it, as the bytes that they are, travel `Vec<u8>`, `String` and (feature
+///   `bytes`) `Bytes`, numbers, and `Vec`s of numbers: of type `f64`, say, but not `usize`, nor arrays.
 ///
 /// # Fairness
 ///

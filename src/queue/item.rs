@@ -1,11 +1,11 @@
 //! Items to messages and back.
 
-use std::any::{Any, TypeId};
 use std::cell::Cell;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::bare::{self, cast};
 use super::error::{Failure, Nothing};
 use crate::raw::queue::{Flags, Message, Taken};
 use crate::wire::{Codec, DecodeError, Packed, pack_into, unpack};
@@ -15,6 +15,14 @@ pub(super) enum Parcel<T> {
     /// Its own bytes are the message.
     Bytes(Vec<u8>),
     Text(String),
+    #[cfg(feature = "bytes")]
+    Shared(bytes::Bytes),
+    /// A copy of its bytes is.
+    Copied {
+        item: T,
+        bytes: Vec<u8>,
+        marks: Flags,
+    },
     Encoded {
         item: T,
         packed: Packed,
@@ -39,47 +47,44 @@ fn keep(mut bytes: Vec<u8>) {
     }
 }
 
-/// The item as a `U`, if that is what it is.
-fn cast<T: 'static, U: 'static>(item: T) -> Result<U, T> {
-    let mut item = Some(item);
-    if let Some(same) = (&mut item as &mut dyn Any).downcast_mut::<Option<U>>()
-        && let Some(same) = same.take()
-    {
-        return Ok(same);
-    }
-    item.ok_or_else(|| unreachable!("it is taken out as the type that it is, or not at all")).and_then(Err)
-}
-
-/// Whether items of this type are their own bytes.
-fn is_raw<T: 'static>() -> bool {
-    let id = TypeId::of::<T>();
-    id == TypeId::of::<Vec<u8>>() || id == TypeId::of::<String>()
-}
-
 impl<T: 'static> Parcel<T> {
     pub(super) fn pack<C: Codec>(item: T) -> Result<Self, (Failure, T)>
     where
         T: Serialize,
     {
+        let Some(marks) = bare::marks::<T>() else {
+            return match pack_into::<C, T>(&item, scratch()) {
+                Ok(packed) => Ok(Self::Encoded { item, packed }),
+                Err(error) => Err((Failure::Encode(error), item)),
+            };
+        };
+        if !bare::is_moved::<T>() {
+            let mut bytes = scratch();
+            bare::write(&item, &mut bytes);
+            return Ok(Self::Copied { item, bytes, marks });
+        }
+        #[cfg(feature = "bytes")]
+        let item = match cast::<T, bytes::Bytes>(item) {
+            Ok(bytes) => return Ok(Self::Shared(bytes)),
+            Err(item) => item,
+        };
         let item = match cast::<T, Vec<u8>>(item) {
             Ok(bytes) => return Ok(Self::Bytes(bytes)),
             Err(item) => item,
         };
-        let item = match cast::<T, String>(item) {
-            Ok(text) => return Ok(Self::Text(text)),
-            Err(item) => item,
-        };
-        match pack_into::<C, T>(&item, scratch()) {
-            Ok(packed) => Ok(Self::Encoded { item, packed }),
-            Err(error) => Err((Failure::Encode(error), item)),
+        match cast::<T, String>(item) {
+            Ok(text) => Ok(Self::Text(text)),
+            Err(_) => unreachable!("what is moved is one of these"),
         }
     }
 
     fn bytes(&self) -> &[u8] {
         match self {
-            Self::Bytes(bytes) => bytes,
+            Self::Bytes(bytes) | Self::Copied { bytes, .. } => bytes,
             Self::Encoded { packed, .. } => &packed.bytes,
             Self::Text(text) => text.as_bytes(),
+            #[cfg(feature = "bytes")]
+            Self::Shared(bytes) => bytes,
         }
     }
 
@@ -88,20 +93,19 @@ impl<T: 'static> Parcel<T> {
     }
 
     pub(super) fn message(&self) -> Message<'_> {
-        match self {
-            Self::Bytes(_) | Self::Text(_) => {
-                Message { bytes: self.bytes(), flags: Flags::RAW, luggage: &[] }
-            }
-            Self::Encoded { packed, .. } => {
-                Message { bytes: &packed.bytes, flags: Flags::ENCODED, luggage: &packed.descriptors }
-            }
-        }
+        let (flags, luggage): (_, &[_]) = match self {
+            Self::Encoded { packed, .. } => (Flags::ENCODED, &packed.descriptors),
+            Self::Copied { marks, .. } => (*marks, &[]),
+            _ => (bare::marks::<T>().unwrap_or(Flags::ENCODED), &[]),
+        };
+        Message { bytes: self.bytes(), flags, luggage }
     }
 
     /// What is left of it once it was sent.
     pub(super) fn sent(self) {
-        if let Self::Encoded { packed, .. } = self {
-            keep(packed.bytes);
+        match self {
+            Self::Encoded { packed: Packed { bytes, .. }, .. } | Self::Copied { bytes, .. } => keep(bytes),
+            _ => {}
         }
     }
 
@@ -110,7 +114,9 @@ impl<T: 'static> Parcel<T> {
         let same = match self {
             Self::Bytes(bytes) => cast(bytes).ok(),
             Self::Text(text) => cast(text).ok(),
-            Self::Encoded { item, .. } => Some(item),
+            #[cfg(feature = "bytes")]
+            Self::Shared(bytes) => cast(bytes).ok(),
+            Self::Encoded { item, .. } | Self::Copied { item, .. } => Some(item),
         };
         let Some(item) = same else { unreachable!("a parcel is made from the type that it is of") };
         item
@@ -120,7 +126,7 @@ impl<T: 'static> Parcel<T> {
 /// A vector for the bytes of a `T` to come.
 pub(super) fn buffer<T: 'static>() -> Vec<u8> {
     // What becomes the item itself can't be used again.
-    if is_raw::<T>() { Vec::new() } else { scratch() }
+    if bare::is_moved::<T>() { Vec::new() } else { scratch() }
 }
 
 /// The item that a message holds.
@@ -129,11 +135,16 @@ where
     T: DeserializeOwned + 'static,
     C: Codec,
 {
-    if taken.flags.has(Flags::RAW) != is_raw::<T>() {
-        let message = format!("the sender's items are not of the type {}", std::any::type_name::<T>());
-        return Err(Nothing::Decode { bytes, source: DecodeError::Value { message } });
+    let wrong =
+        |message: String, bytes| Err(Nothing::Decode { bytes, source: DecodeError::Value { message } });
+    let marks = bare::marks::<T>();
+    if taken.flags.bare_kind() != marks.and_then(Flags::bare_kind) {
+        return wrong(
+            format!("the sender's items are not of the type {}", std::any::type_name::<T>()),
+            bytes,
+        );
     }
-    if !taken.flags.has(Flags::RAW) {
+    if marks.is_none() {
         return match unpack::<C, T>(&bytes, taken.luggage) {
             Ok(item) => {
                 keep(bytes);
@@ -142,16 +153,32 @@ where
             Err(source) => Err(Nothing::Decode { bytes, source }),
         };
     }
+    if !bare::is_moved::<T>() {
+        return match bare::read(&bytes) {
+            Some(item) => {
+                keep(bytes);
+                Ok(item)
+            }
+            None => wrong(format!("so many bytes are no {}", std::any::type_name::<T>()), bytes),
+        };
+    }
+    #[cfg(feature = "bytes")]
+    let bytes = if std::any::TypeId::of::<T>() == std::any::TypeId::of::<bytes::Bytes>() {
+        match cast::<bytes::Bytes, T>(bytes.into()) {
+            Ok(item) => return Ok(item),
+            Err(same) => same.into(),
+        }
+    } else {
+        bytes
+    };
     let bytes = match cast::<Vec<u8>, T>(bytes) {
         Ok(item) => return Ok(item),
         Err(bytes) => bytes,
     };
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let source = DecodeError::Value { message: error.to_string() };
-        Nothing::Decode { bytes: error.into_bytes(), source }
-    })?;
-    cast::<String, T>(text).map_err(|text| {
-        let source = DecodeError::Value { message: "the item is a text".to_owned() };
-        Nothing::Decode { bytes: text.into_bytes(), source }
-    })
+    match String::from_utf8(bytes) {
+        Ok(text) => {
+            cast(text).or_else(|text: String| wrong("the item is a text".to_owned(), text.into_bytes()))
+        }
+        Err(error) => wrong(error.to_string(), error.into_bytes()),
+    }
 }

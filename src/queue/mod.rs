@@ -1,5 +1,6 @@
 //! Queues between processes: the faces of `raw/queue`.
 
+mod bare;
 mod builder;
 mod error;
 #[macro_use]

@@ -4,6 +4,8 @@
 mod area;
 pub(crate) mod atomic;
 #[cfg(not(aioprocessing_loom))]
+mod bytes;
+#[cfg(not(aioprocessing_loom))]
 mod luggage;
 #[cfg(aioprocessing_loom)]
 pub(crate) mod mortal;
@@ -28,6 +30,8 @@ mod stretch;
 
 #[cfg(not(aioprocessing_loom))]
 pub(crate) use area::Area;
+#[cfg(not(aioprocessing_loom))]
+pub(crate) use bytes::Bytes;
 #[cfg(not(aioprocessing_loom))]
 pub(crate) use luggage::{Peeked, Sent};
 pub(crate) use owner::{Alive, Owner, SLOTS};

@@ -26,7 +26,7 @@ use super::plan::Plan;
 use super::reference::Ref;
 use super::shared::{Object, Shared, shared};
 use super::slot::{Slot, Tenant};
-use crate::sys::{Source, eventfd, forked, map::Map, memfd, place, socket};
+use crate::sys::{Source, eventfd, forked, map::Map, memfd, ofd, place, socket};
 
 const MAGIC: u64 = u64::from_ne_bytes(*b"aioprcs\0");
 /// Changes with every change of anything that stands in a region.
@@ -34,6 +34,8 @@ const LAYOUT: u64 = 1;
 const READY: u32 = 0x1EAD;
 
 const SLOTS_AT: u64 = 256;
+/// A description on its way to another process shares the lock on this byte, which no slot has.
+const UNDER_WAY: u64 = 1 << 16;
 /// Where objects begin: the first page after the slots.
 pub(super) const OBJECTS_AT: u64 = (SLOTS_AT + 128 * SLOTS as u64).next_multiple_of(4096);
 pub(super) const KINDS: usize = 12;
@@ -187,6 +189,8 @@ impl Region {
         let fd = memfd::lift(fd);
         let (id, _) = memfd::identity(&fd)?;
         let (me, died) = Self::claim(&map, &fd)?.ok_or(AttachError::TooManyProcesses)?;
+        // It has arrived: from here on the slot tells of it.
+        ofd::unlock(&fd, UNDER_WAY)?;
         let bells = bells.into_iter().map(Source::new).collect();
         let sockets = sockets.into();
         let region = Arc::new(Self { map, fd, id, me, bells, sockets, watch: OnceLock::new() });
@@ -237,7 +241,9 @@ impl Region {
     /// New descriptors by which another process can attach: a description of the memory that is the receiver's alone, and
     /// the bells.
     pub(crate) fn descriptors(&self) -> io::Result<Vec<OwnedFd>> {
-        let mut all = vec![memfd::reopen(self.fd.as_fd())?];
+        let travelling = memfd::reopen(self.fd.as_fd())?;
+        ofd::try_share(&travelling, UNDER_WAY)?;
+        let mut all = vec![travelling];
         for bell in &self.bells {
             all.push(bell.as_fd().try_clone_to_owned()?);
         }
@@ -333,6 +339,25 @@ impl Region {
     /// Who an owner word means, if that process is still in its slot.
     pub(crate) fn tenant(&self, owner: Owner) -> Option<Tenant> {
         slot_at(&self.map, owner.slot()).tenant(owner.generation())
+    }
+
+    /// Who took each slot last.
+    pub(crate) fn last_tenants(&self) -> impl Iterator<Item = Owner> {
+        // Beyond, the file may have no memory.
+        let used = self.header().slots_used.load(Ordering::Acquire).min(u32::from(SLOTS));
+        (0..u16::try_from(used).unwrap_or(SLOTS))
+            .map(|index| Owner::new(index, slot_at(&self.map, index).generation()))
+            .filter(|owner| owner.generation() != 0)
+    }
+
+    /// Changes whenever a process takes a slot.
+    pub(crate) fn claims(&self) -> u64 {
+        self.last_tenants().map(|owner| u64::from(owner.generation())).sum()
+    }
+
+    /// Whether a handle is on its way to a process, in a message or as an argument.
+    pub(crate) fn is_under_way(&self) -> bool {
+        ofd::is_locked_by_another(&self.fd, UNDER_WAY).unwrap_or(true)
     }
 
     /// Changes with every death that anybody noticed.

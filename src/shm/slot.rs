@@ -110,6 +110,11 @@ impl Slot {
         }
     }
 
+    /// Of who took it last; zero: nobody ever did.
+    pub(crate) fn generation(&self) -> u32 {
+        self.tenure().generation()
+    }
+
     /// Who holds it in this generation. Another generation is somebody else.
     pub(crate) fn tenant(&self, generation: u32) -> Option<Tenant> {
         let before = self.tenure();

@@ -274,12 +274,12 @@ impl<T: Plain> Bits<T> {
         unsafe { self.0.assume_init() }
     }
 
-    fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         // SAFETY: all of the value, which is initialised, and has no padding (contract of `Plain`).
         unsafe { std::slice::from_raw_parts(self.0.as_ptr().cast(), size_of::<T>()) }
     }
 
-    fn bytes_mut(&mut self) -> &mut [u8] {
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
         // SAFETY: as above; any bytes written make a value.
         unsafe { std::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), size_of::<T>()) }
     }

@@ -1,7 +1,7 @@
 //! `epoll(7)` and `timerfd_create(2)` as one descriptor for many: it is ready when any of those in it is, or when a time has come.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
@@ -33,8 +33,13 @@ impl Gather {
     }
 
     /// It leaves the set when it is closed.
-    pub(crate) fn add(&self, fd: impl std::os::fd::AsFd) -> io::Result<()> {
+    pub(crate) fn add(&self, fd: impl AsFd) -> io::Result<()> {
         Ok(epoll::add(&self.set, fd, EventData::new_u64(0), EventFlags::IN | EventFlags::ET)?)
+    }
+
+    /// The same for one that is to be written to.
+    pub(crate) fn add_to_write(&self, fd: impl AsFd) -> io::Result<()> {
+        Ok(epoll::add(&self.set, fd, EventData::new_u64(0), EventFlags::OUT | EventFlags::ET)?)
     }
 
     /// The same, ready when it can be written to as well.
@@ -48,15 +53,16 @@ impl Gather {
         let _ = epoll::delete(&self.set, fd);
     }
 
-    /// Forgets what has been reported. To be called before a look at what is in the set.
-    pub(crate) fn drain(&self) {
+    /// Forgets what has been reported, and says whether anything was. To be called before a look at what is in the set.
+    pub(crate) fn drain(&self) -> bool {
         let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let mut any = false;
         loop {
             let mut events = Vec::with_capacity(64);
             match epoll::wait(&self.set, spare_capacity(&mut events), Some(&now)) {
                 Err(rustix::io::Errno::INTR) => {}
-                Ok(count) if count > 0 => {}
-                _ => return,
+                Ok(count) if count > 0 => any = true,
+                _ => return any,
             }
         }
     }

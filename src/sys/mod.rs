@@ -3,6 +3,7 @@
 pub(crate) mod clock;
 pub(crate) mod cpu;
 pub(crate) mod credentials;
+pub(crate) mod descend;
 pub(crate) mod entry;
 pub(crate) mod epoll;
 pub(crate) mod eventfd;
@@ -15,12 +16,15 @@ pub(crate) mod inherit;
 pub(crate) mod inotify;
 pub(crate) mod map;
 pub(crate) mod memfd;
+pub(crate) mod named;
 pub(crate) mod ofd;
 pub(crate) mod oom;
 pub(crate) mod peer;
 pub(crate) mod pidfd;
 pub(crate) mod place;
 pub(crate) mod signal;
+#[cfg(feature = "tokio")]
+pub(crate) mod signals;
 pub(crate) mod socket;
 mod source;
 pub(crate) mod spawn;

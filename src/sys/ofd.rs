@@ -17,7 +17,20 @@ fn one_byte(kind: i32, byte: u64) -> libc::flock {
 
 /// `F_OFD_SETLK`: takes the write lock on `byte`; `false` if another description has it.
 pub(crate) fn try_lock(fd: impl AsFd, byte: u64) -> io::Result<bool> {
-    let lock = one_byte(libc::F_WRLCK, byte);
+    set(fd, one_byte(libc::F_WRLCK, byte))
+}
+
+/// `F_OFD_SETLK`: takes a read lock on `byte`, which any number of descriptions may have; `false` if another has the write lock.
+pub(crate) fn try_share(fd: impl AsFd, byte: u64) -> io::Result<bool> {
+    set(fd, one_byte(libc::F_RDLCK, byte))
+}
+
+/// `F_OFD_SETLK`: gives up what the description has of `byte`.
+pub(crate) fn unlock(fd: impl AsFd, byte: u64) -> io::Result<()> {
+    set(fd, one_byte(libc::F_UNLCK, byte)).map(drop)
+}
+
+fn set(fd: impl AsFd, lock: libc::flock) -> io::Result<bool> {
     // SAFETY: `lock` is a valid `struct flock` that the call only reads.
     let done = unsafe { libc::fcntl(fd.as_fd().as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) };
     if done == 0 {

@@ -26,6 +26,21 @@ pub(crate) fn ignore_interrupt() {
     unsafe { libc::signal(libc::SIGINT, libc::SIG_IGN) };
 }
 
+/// Ignores the signals by which terminals and people end what they don't know: SIGINT, SIGTERM and SIGHUP.
+pub(crate) fn ignore_endings() {
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+        // SAFETY: these are signals, and ignoring them runs no code.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
+}
+
+/// Ignores SIGHUP: a terminal that closes sends it to every process of its group.
+#[cfg(feature = "tokio")]
+pub(crate) fn ignore_hangup() {
+    // SAFETY: SIGHUP is a signal, and ignoring it runs no code.
+    unsafe { libc::signal(libc::SIGHUP, libc::SIG_IGN) };
+}
+
 /// Asks for SIGKILL when the last write end of this pipe goes, by whatever death. What went before is not told again: see
 /// [`die_if_orphaned`].
 pub(crate) fn die_with(pipe: impl AsFd) -> io::Result<()> {

@@ -11,11 +11,22 @@ use crate::shm::atomic::spin_loop;
 pub(crate) struct Spot<'a> {
     words: &'a WaitWords,
     bell: Bell<'a>,
+    longest: u64,
 }
 
 impl<'a> Spot<'a> {
     pub(crate) fn new(words: &'a WaitWords, bell: Bell<'a>) -> Self {
-        Self { words, bell }
+        Self { words, bell, longest: u64::MAX }
+    }
+
+    /// The same, where the next look is due after so many nanoseconds at the latest, though nobody notifies then.
+    pub(crate) fn for_at_most(self, nanos: Option<u64>) -> Self {
+        Self { longest: nanos.unwrap_or(u64::MAX), ..self }
+    }
+
+    /// A bounded sleep of this length, here.
+    pub(super) fn bound(self, nap: u64) -> u64 {
+        nap.min(self.longest)
     }
 
     pub(super) fn words(self) -> &'a WaitWords {
@@ -137,7 +148,7 @@ pub(crate) async fn until<'a, W: Waiter, T>(
                     spot = other;
                     continue 'queue;
                 }
-                Step::Wait(_) => {}
+                Step::Wait(same) => spot = same,
             }
             look = match waiter.on_word(spot, ticket.seen).await? {
                 Woken::Turned => Look::Again,

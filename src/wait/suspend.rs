@@ -64,7 +64,7 @@ impl Waiter for Suspend {
         let mut bell = registration(spot.bell().source());
         let watch = notice::watch(region);
         let mut notices = watch.map(registration);
-        let mut nap = pin!(sleep(Duration::from_nanos(self.0.length_for_a_task())));
+        let mut nap = pin!(sleep(Duration::from_nanos(spot.bound(self.0.length_for_a_task()))));
         loop {
             let event = {
                 let mut rung = pin!(bell.readable());

@@ -3,6 +3,7 @@ use serde::de::DeserializeOwned;
 
 use super::bounds::Bounded;
 use super::codec::{Codec, DecodeError, EncodeError};
+use super::strict::strictly;
 
 /// A [`Codec`]: the format of the crate `bincode`, version 2, with its standard settings. Feature `bincode`.
 ///
@@ -18,10 +19,13 @@ fn settings() -> impl bincode::config::Config {
 
 impl Codec for Bincode {
     const NAME: &'static str = "bincode";
+    const IS_STRICT: bool = true;
 
     fn encode<T: Serialize + ?Sized>(value: &T, into: &mut Vec<u8>) -> Result<(), EncodeError> {
-        let done = bincode::serde::encode_into_std_write(value, into, settings());
-        done.map(drop).map_err(|error| EncodeError::Value { message: error.to_string() })
+        strictly(value, false, |value| {
+            let done = bincode::serde::encode_into_std_write(value, into, settings());
+            done.map(drop).map_err(|error| EncodeError::Value { message: error.to_string() })
+        })
     }
 
     fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::bounds::bounded;
-use super::guard::guarded;
+use super::strict::strictly;
 
 /// How values become bytes and bytes values.
 ///
@@ -28,6 +28,10 @@ pub trait Codec: Send + Sync + 'static {
     /// Whether a reader of the format can tell what comes next, as with JSON. Where it can't, values that leave fields out
     /// (`skip_serializing_if`, `flatten`) and types that ask (`untagged`) are refused when they are written.
     const SELF_DESCRIBING: bool = false;
+
+    /// Whether `encode` itself refuses what could not be read back. If not, it is asked through what does.
+    #[doc(hidden)]
+    const IS_STRICT: bool = false;
 
     /// Appends the bytes of `value` to `into`.
     ///
@@ -54,9 +58,13 @@ pub struct Postcard;
 
 impl Codec for Postcard {
     const NAME: &'static str = "postcard";
+    const IS_STRICT: bool = true;
 
     fn encode<T: Serialize + ?Sized>(value: &T, into: &mut Vec<u8>) -> Result<(), EncodeError> {
-        *into = guarded(value, |value| postcard::to_extend(value, std::mem::take(into)))?;
+        *into = strictly(value, false, |value| {
+            postcard::to_extend(value, std::mem::take(into))
+                .map_err(|error| EncodeError::Value { message: error.to_string() })
+        })?;
         Ok(())
     }
 

@@ -5,7 +5,6 @@ mod bincode;
 mod bounds;
 mod codec;
 pub(crate) mod frame;
-mod guard;
 pub(crate) mod handle;
 mod luggage;
 mod pack;
@@ -17,6 +16,9 @@ mod tests;
 #[cfg(feature = "bincode")]
 pub use bincode::Bincode;
 pub use codec::{Codec, DecodeError, EncodeError, Postcard};
-pub(crate) use luggage::{Parting, claim, refuse_to_pack, refuse_to_unpack, stow, stow_and_part};
+pub(crate) use luggage::{
+    LuggageError, Parting, claim, claim_shared, refuse_to_pack, refuse_to_unpack, stow, stow_and_part,
+    stow_shared,
+};
 pub(crate) use pack::{Packed, pack, pack_into, pack_within, unpack};
 pub(crate) use probe::needs_description;

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::codec::{Codec, DecodeError, EncodeError};
 use super::luggage::{self, Parting};
-use super::strict::{self, Strict};
+use super::strict::strictly;
 use crate::sys::socket::MOST_DESCRIPTORS;
 
 /// A message: bytes, and the descriptors that they name.
@@ -45,14 +45,17 @@ fn pack_limited<C: Codec, T: Serialize + ?Sized>(
     mut bytes: Vec<u8>,
     limit: usize,
 ) -> Result<Packed, EncodeError> {
-    let packing = luggage::packing(|| C::encode(&Strict::new(value, C::SELF_DESCRIBING), &mut bytes));
+    let packing = luggage::packing(|| {
+        if C::IS_STRICT {
+            C::encode(value, &mut bytes)
+        } else {
+            strictly(value, C::SELF_DESCRIBING, |value| C::encode(value, &mut bytes))
+        }
+    });
     // What a handle said comes first: the codec only repeats that something did.
     packing.result.map_err(|error| match packing.refusal {
         Some(refusal) => EncodeError::Handle { message: refusal.to_string() },
-        None => match strict::refusal() {
-            Some(reason) => EncodeError::Value { message: reason.to_owned() },
-            None => error,
-        },
+        None => error,
     })?;
     let descriptors = packing.descriptors;
     if descriptors.len() > limit {

@@ -11,6 +11,8 @@
 //!   instruction has taken it and is known to have, or has not. Moving the head on is a courtesy that anybody does.
 //! * It writes the results of each item behind those of the last, and then `progress`: so a death in the middle of a task
 //!   of many items costs the one that ran. At last it makes the task `Done`, sets the cell's bit, and wakes the owner.
+//! * A worker that finds no memory for a result makes the task `Full`, and the owner takes what is there and makes it `Running` again:
+//!   so workers that hold memory never wait for one another's.
 //! * The owner takes the results of tasks that are done, and those of the dead as far as they came.
 //!
 //! | who dies | what is left |

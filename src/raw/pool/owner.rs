@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::io;
 
 use super::words::{ARGS_AT, Cell, INLINE, ORDER, Phase, Progress, RESULT_LUGGAGE, RESULTS_AT, TASK_LUGGAGE};
-use super::{BLOCK, Board, CELLS, Nonsense, Order, cell_at};
+use super::{BLOCK, Board, CELLS, Nonsense, Order, RING, cell_at};
+use crate::planted::planted;
 use crate::shm::Alive as _;
 use crate::shm::atomic::Ordering;
 
@@ -142,6 +143,16 @@ impl Board {
         })
     }
 
+    /// Lets a worker go on that waited for its results to be [collected](Self::collect), up to `item`.
+    pub(crate) fn hand_back(&self, index: u32, turn: u32, serial: u32, item: u32) {
+        let Ok(cell) = self.cell(index) else { return };
+        cell.flags.fetch_and(!RESULT_LUGGAGE, Ordering::Relaxed);
+        cell.results_first.store(0, Ordering::Relaxed);
+        cell.progress.store(Progress { item, bytes: 0 }.bits(), Ordering::Relaxed);
+        cell.set(Phase::Running(serial), turn);
+        self.memory().notify_all();
+    }
+
     /// Frees a cell that nobody runs, with its arguments.
     pub(crate) fn clear(&self, index: u32, turn: u32) {
         let Ok(cell) = self.cell(index) else { return };
@@ -177,13 +188,19 @@ impl Board {
     /// Frees the memory that dead workers left, but for the results in these cells, which are still to be collected: another worker
     /// may have died since those were that the caller knows of.
     pub(crate) fn sweep(&self, cells: impl Iterator<Item = u32>) {
-        let needed: HashSet<u32> =
-            cells.filter_map(|index| self.result_blocks(index).ok()).flatten().collect();
         let known = self.words.extents.entries.load(Ordering::Acquire).min(self.blocks.count());
         let is_orphan =
             |&block: &u32| self.blocks.owner(block).is_some_and(|owner| !self.region().is_alive(owner));
-        let orphans: Vec<u32> =
-            (0..known).filter(is_orphan).filter(|block| !needed.contains(block)).collect();
+        let mut orphans: Vec<u32> = (0..known).filter(is_orphan).collect();
+        // Asked when the owners are known to be dead: the living go on writing, and may die before they are looked at.
+        let needed: HashSet<u32> =
+            cells.filter_map(|index| self.result_blocks(index).ok()).flatten().collect();
+        planted!("the-needed-are-found-before-the-dead", {
+            // As if the owner had lost its CPU here: the window is short otherwise.
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            orphans = (0..known).filter(is_orphan).collect();
+        });
+        orphans.retain(|block| !needed.contains(block));
         if !orphans.is_empty() {
             self.blocks.free_cold(&self.words.extents, &orphans);
             self.memory().notify_all();
@@ -192,7 +209,7 @@ impl Board {
 
     /// How many blocks there are for arguments: some are left for results whatever happens.
     pub(crate) fn room_for_args(&self) -> u64 {
-        u64::from(self.blocks.count()) * BLOCK / 2
+        u64::from(self.blocks.count().saturating_sub(RING)) / 2 * BLOCK
     }
 
     /// How many bytes of shared memory these arguments take up, beside their cell.

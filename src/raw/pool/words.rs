@@ -95,6 +95,8 @@ pub(crate) enum Phase {
     Done(u32),
     /// Withdrawn while that worker ran it, which must not go on.
     Aborted(u32),
+    /// That worker runs it, and waits until the owner has taken the results that are there: there is no memory for the next.
+    Full(u32),
 }
 
 /// The state of a task, in one word: one step takes it, and says who did.
@@ -120,6 +122,7 @@ impl State {
             2 => Phase::Running(serial),
             3 => Phase::Done(serial),
             4 => Phase::Aborted(serial),
+            5 => Phase::Full(serial),
             _ => Phase::Free,
         };
         Self { phase, turn: (bits >> 32) as u32 }
@@ -132,6 +135,7 @@ impl State {
             Phase::Running(serial) => (2, serial),
             Phase::Done(serial) => (3, serial),
             Phase::Aborted(serial) => (4, serial),
+            Phase::Full(serial) => (5, serial),
         };
         u64::from(self.turn) << 32 | u64::from(serial & SERIAL) << 3 | number
     }
@@ -201,9 +205,17 @@ impl Cell {
         self.change(State { phase: Phase::Queued, turn }, Phase::Free)
     }
 
+    /// The step by which the results that are there may be taken. False: it was withdrawn meanwhile.
+    pub(super) fn fill_up(&self, turn: u32, serial: u32) -> bool {
+        self.change(State { phase: Phase::Running(serial), turn }, Phase::Full(serial))
+    }
+
     /// Its results won't count any more.
     pub(super) fn abort(&self, turn: u32, serial: u32) -> bool {
-        self.change(State { phase: Phase::Running(serial), turn }, Phase::Aborted(serial))
+        let to = Phase::Aborted(serial);
+        // From running to full it goes by itself; back it goes by the owner, whose this call is.
+        self.change(State { phase: Phase::Running(serial), turn }, to)
+            || self.change(State { phase: Phase::Full(serial), turn }, to)
     }
 
     /// For the pool's owner, when nobody else has a say in the cell.
@@ -218,7 +230,14 @@ mod tests {
 
     #[test]
     fn states_and_progress_come_back() {
-        for phase in [Phase::Free, Phase::Queued, Phase::Running(7), Phase::Done(SERIAL), Phase::Aborted(0)] {
+        for phase in [
+            Phase::Free,
+            Phase::Queued,
+            Phase::Running(7),
+            Phase::Done(SERIAL),
+            Phase::Aborted(0),
+            Phase::Full(1),
+        ] {
             let state = State { phase, turn: u32::MAX };
             assert_eq!(State::of(state.bits()), state);
         }

@@ -1,6 +1,6 @@
 //! What a worker does with the board.
 
-use super::words::{ARGS_AT, INLINE, Progress, RESULT_LUGGAGE, RESULTS_AT, TASK_LUGGAGE};
+use super::words::{ARGS_AT, INLINE, Phase, Progress, RESULT_LUGGAGE, RESULTS_AT, TASK_LUGGAGE};
 use super::{BLOCK, Board, CELLS, Nonsense, WORKERS, cell_at};
 use crate::planted::planted;
 use crate::raw::Party;
@@ -17,6 +17,7 @@ pub(crate) struct Taken {
     pub(crate) kind: u64,
     pub(crate) args: Vec<u8>,
     pub(crate) items: u32,
+    /// Before this item's, no results are to be written any more.
     pub(crate) from: u32,
     pub(crate) limit: u64,
     serial: u32,
@@ -32,6 +33,8 @@ pub(crate) enum Unwritten {
     TooLarge,
     Io(std::io::Error),
     Nonsense,
+    /// The task was withdrawn, and this process is about to be killed.
+    Withdrawn,
 }
 
 impl From<Nonsense> for Unwritten {
@@ -142,35 +145,81 @@ impl Board {
         })
     }
 
-    /// Writes the result of `item` behind those of the items before it, and waits for memory if it must.
-    pub(crate) async fn write<W: Waiter>(
+    /// Gets memory for a result of this length behind those before it, that of `item`. Where there is none, it hands those before it
+    /// over, and waits.
+    pub(crate) async fn reserve<W: Waiter>(
         &self,
         waiter: &mut W,
         task: &mut Taken,
         item: u32,
-        result: &[u8],
+        length: usize,
     ) -> Result<Result<(), Unwritten>, W::GaveUp> {
-        let end = task.length + result.len() as u64;
-        let wanted = end.saturating_sub(INLINE as u64).div_ceil(BLOCK);
-        let more = usize::try_from(wanted).unwrap_or(usize::MAX).saturating_sub(task.blocks.len());
-        if more > 0 {
-            match until(waiter, |_| self.attempt_claim(more)).await? {
-                Ok(claimed) => self.chain_up(task, claimed),
+        loop {
+            let end = task.length + length as u64;
+            let wanted = end.saturating_sub(INLINE as u64).div_ceil(BLOCK);
+            let more = usize::try_from(wanted).unwrap_or(usize::MAX).saturating_sub(task.blocks.len());
+            if more == 0 {
+                return Ok(Ok(()));
+            }
+            let may_hand_over = planted!("who-is-full-waits-for-others", item > task.from, false);
+            match until(waiter, |_| self.attempt_claim(more, may_hand_over)).await? {
+                Ok(Some(claimed)) => self.chain_up(task, claimed),
+                Ok(None) => {
+                    if !self.hand_over(task) {
+                        return Ok(Err(Unwritten::Withdrawn));
+                    }
+                    match until(waiter, |_| self.attempt_go_on(task)).await? {
+                        Ok(()) => (task.from, task.length) = (item, 0),
+                        Err(unwritten) => return Ok(Err(unwritten)),
+                    }
+                    task.blocks.clear();
+                }
                 Err(unwritten) => return Ok(Err(unwritten)),
             }
         }
-        Ok(self.write_behind(task, result).map(|()| self.note(task, item + 1)).map_err(Unwritten::from))
     }
 
-    fn attempt_claim(&self, more: usize) -> Step<'_, Result<Vec<u32>, Unwritten>> {
+    /// Writes the result of `item`, for which there is [memory](Self::reserve).
+    pub(crate) fn write(&self, task: &mut Taken, item: u32, result: &[u8]) -> Result<(), Unwritten> {
+        self.write_behind(task, result)?;
+        self.note(task, item + 1);
+        Ok(())
+    }
+
+    /// `None`: there is no memory now, and the caller has something to hand over.
+    #[allow(clippy::type_complexity, reason = "an attempt that may fail in several ways")]
+    fn attempt_claim(
+        &self,
+        more: usize,
+        may_hand_over: bool,
+    ) -> Step<'_, Result<Option<Vec<u32>>, Unwritten>> {
         // More than half of the memory is nobody's to have.
         if more as u64 * BLOCK > self.room_for_args() {
             return Step::Done(Err(Unwritten::TooLarge));
         }
         match self.blocks.claim_for_payload(&self.words.extents, self.region().me(), more) {
-            Ok(Some(claimed)) => Step::Done(Ok(claimed)),
+            Ok(Some(claimed)) => Step::Done(Ok(Some(claimed))),
+            Ok(None) if may_hand_over => Step::Done(Ok(None)),
             Ok(None) => Step::Wait(self.memory()),
             Err(error) => Step::Done(Err(Unwritten::Io(error))),
+        }
+    }
+
+    /// Asks the owner to take the results that are there. False: the task was withdrawn.
+    fn hand_over(&self, task: &Taken) -> bool {
+        let is_full = self.cell(task.cell).is_ok_and(|cell| cell.fill_up(task.turn, task.serial));
+        if is_full {
+            self.tell(task.cell);
+        }
+        is_full
+    }
+
+    fn attempt_go_on(&self, task: &Taken) -> Step<'_, Result<(), Unwritten>> {
+        match self.cell(task.cell).map(|cell| cell.state().phase) {
+            Ok(Phase::Full(_)) => Step::Wait(self.memory()),
+            Ok(Phase::Running(_)) => Step::Done(Ok(())),
+            Ok(_) => Step::Done(Err(Unwritten::Withdrawn)),
+            Err(nonsense) => Step::Done(Err(nonsense.into())),
         }
     }
 
@@ -234,15 +283,20 @@ impl Board {
         if task.cell >= CELLS || !self.cell(task.cell).is_ok_and(|cell| cell.finish(task.turn, task.serial)) {
             return false;
         }
+        self.tell(task.cell);
+        true
+    }
+
+    /// Tells the owner to look at this cell.
+    fn tell(&self, cell: u32) {
         if let Ok(bits) = self.bits() {
-            let word = &bits.words[task.cell as usize / 64];
-            word.fetch_or(1 << (task.cell % 64), Ordering::AcqRel);
+            let word = &bits.words[cell as usize / 64];
+            word.fetch_or(1 << (cell % 64), Ordering::AcqRel);
         }
         let spot = self.results();
         if self.words.results.waiters() > 0 {
             spot.sign();
         }
         spot.notify_one();
-        true
     }
 }

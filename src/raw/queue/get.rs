@@ -90,8 +90,10 @@ impl Queue {
     /// Waits until a get would not have to wait for an item. It takes none: a wake-up that was meant for an item is passed on.
     pub(crate) async fn until_there<W: Waiter>(&self, waiter: &mut W) -> Result<(), W::GaveUp> {
         until(waiter, |look| {
+            self.mark_receiver();
             let (head, tail) = (self.words.head(), self.words.tail());
-            if head.number() == tail.number() && !tail.is_closed() && !self.words.is_ended() {
+            let is_over = || look.is_thorough() && self.close_after_senders();
+            if head.number() == tail.number() && !tail.is_closed() && !self.words.is_ended() && !is_over() {
                 return Step::Wait(self.items());
             }
             if look.is_listed() {

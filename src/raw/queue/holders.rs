@@ -5,6 +5,7 @@
 
 use super::words::Options;
 use super::{GETTERS, Queue};
+use crate::planted::planted;
 use crate::shm::atomic::{AtomicU64, Ordering};
 use crate::shm::{Alive as _, Object, Owner, shared};
 use crate::wait::{Bell, Spot, Step, WaitWords, Waiter, until};
@@ -23,7 +24,9 @@ shared! {
         finished: AtomicU64,
         /// Who waits until all are.
         joiners: WaitWords,
-        reserved: [AtomicU64; 5],
+        /// [`SENDER`] and [`RECEIVER`], if any process ever was one: its word may be another's by now.
+        seen: AtomicU64,
+        reserved: [AtomicU64; 4],
     }
 }
 
@@ -84,6 +87,7 @@ impl Holders {
     fn mark(&self, me: Owner, role: u64) {
         let now = self.word(me.slot()).map_or(0, |word| word.load(Ordering::Relaxed));
         if Holder(now).generation() != me.generation() || now & role == 0 {
+            self.seen.fetch_or(role, Ordering::AcqRel);
             self.update(me, |own| Some(Holder(own.0 | role)));
         }
     }
@@ -93,7 +97,7 @@ impl Queue {
     /// The caller is about to put.
     #[inline]
     pub(super) fn mark_sender(&self) {
-        if self.options.has(Options::CLOSES_WITH_SENDERS) {
+        if self.options.has(Options::CLOSES_BY_ITSELF) {
             self.holders.mark(self.region().me(), SENDER);
         }
     }
@@ -101,23 +105,32 @@ impl Queue {
     /// The caller is about to get.
     #[inline]
     pub(super) fn mark_receiver(&self) {
-        if self.options.has(Options::CLOSES_WITH_RECEIVERS) {
+        if self.options.has(Options::CLOSES_BY_ITSELF) {
             self.holders.mark(self.region().me(), RECEIVER);
         }
     }
 
-    /// Whether processes had this role and none of them lives.
+    /// Whether somebody was there who had this role, or might have taken it, and nobody is any more.
+    ///
+    /// A process that holds the queue might, unless it is known for the other role alone, and so might whoever gets a handle
+    /// that is under way. A handle arrives by a slot being taken, before it is no longer under way; so if none was taken
+    /// from before the look at the slots until after the one at what is under way, nobody slipped through between the two.
     fn are_gone(&self, role: u64) -> bool {
-        let mut were_there = false;
-        for (owner, holder) in self.all_holders() {
-            if holder.0 & role != 0 {
-                if self.region().is_alive(owner) {
-                    return false;
-                }
-                were_there = true;
+        let region = self.region();
+        let claims = region.claims();
+        let mut were_there = self.holders.seen.load(Ordering::Acquire) & role != 0;
+        for owner in region.last_tenants() {
+            let word = self.holders.word(owner.slot()).map_or(0, |word| word.load(Ordering::Acquire));
+            let is_about = Holder(word).generation() == owner.generation();
+            let roles = if is_about { word & (SENDER | RECEIVER) } else { 0 };
+            let might = roles & role != 0 || planted!("who-has-done-nothing-is-nobody", roles == 0, false);
+            if might && region.is_alive(owner) {
+                return false;
             }
+            were_there |= might;
         }
-        were_there
+        let is_under_way = planted!("who-is-under-way-is-nobody", region.is_under_way(), false);
+        were_there && !is_under_way && region.claims() == claims
     }
 
     fn all_holders(&self) -> impl Iterator<Item = (Owner, Holder)> {

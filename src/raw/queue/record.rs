@@ -29,7 +29,7 @@ pub(super) const SMALL: usize = 24;
 /// A payload up to this length stands behind its descriptor; two such records fit into a block.
 pub(super) const INLINE: usize = 32_640;
 
-/// What kind of record it is.
+/// What kind of record it is. In the upper byte of one that is [`RAW`](Self::RAW): what its bytes are, as its putter numbers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Flags(u16);
 
@@ -37,7 +37,7 @@ impl Flags {
     /// The payload was encoded by the queue's codec.
     pub(crate) const ENCODED: Self = Self(0);
     /// The payload is the item's own bytes.
-    pub(crate) const RAW: Self = Self(1);
+    const RAW: Self = Self(1);
     /// Descriptors belong to it.
     pub(crate) const LUGGAGE: Self = Self(2);
     /// The payload stands in blocks of its own.
@@ -52,7 +52,17 @@ impl Flags {
     /// What it says of the message, and not of where it stands.
     #[must_use]
     pub(super) fn without_place(self) -> Self {
-        Self(self.0 & (Self::RAW.0 | Self::LUGGAGE.0))
+        Self(self.0 & (Self::RAW.0 | Self::LUGGAGE.0 | 0xFF00))
+    }
+
+    /// A message that did not go through the codec.
+    pub(crate) fn bare(kind: u8) -> Self {
+        Self(u16::from(kind) << 8 | Self::RAW.0)
+    }
+
+    /// Of which kind it is, if it did not go through the codec.
+    pub(crate) fn bare_kind(self) -> Option<u8> {
+        self.has(Self::RAW).then_some((self.0 >> 8) as u8)
     }
 
     #[must_use]

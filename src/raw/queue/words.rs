@@ -98,6 +98,8 @@ pub(crate) struct Options(pub(super) u32);
 impl Options {
     pub(crate) const CLOSES_WITH_SENDERS: Self = Self(1);
     pub(crate) const CLOSES_WITH_RECEIVERS: Self = Self(2);
+    /// With the one or the other: then it is noted who puts and who gets.
+    pub(super) const CLOSES_BY_ITSELF: Self = Self(3);
     /// Counts what each process has taken and not finished.
     pub(crate) const JOINABLE: Self = Self(4);
 

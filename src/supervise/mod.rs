@@ -1,4 +1,7 @@
-use std::collections::VecDeque;
+//! Keeping processes running.
+
+mod policy;
+
 use std::fmt;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -14,6 +17,8 @@ use crate::sys::{clock, eventfd};
 use crate::wait::{Park, Ready, Waiter, blocking, never};
 #[cfg(feature = "tokio")]
 use crate::wait::{Suspend, suspended};
+#[cfg_attr(not(feature = "tokio"), allow(unused_imports))]
+pub(crate) use policy::{Backoff, Policy, Restarts, nanos};
 
 /// Which of the processes that have ended a [`Supervisor`] starts again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,9 +62,7 @@ pub struct Supervisor<T> {
     count: usize,
     start: Start<T>,
     restart: Restart,
-    restarts: usize,
-    within: Duration,
-    backoff: (Duration, Duration),
+    policy: Policy,
     stop: Arc<Stop>,
 }
 
@@ -122,9 +125,7 @@ where
         count,
         start: Arc::new(start),
         restart: Restart::Always,
-        restarts: 10,
-        within: Duration::from_secs(10),
-        backoff: (Duration::from_millis(10), Duration::from_secs(1)),
+        policy: Policy { restarts: 10, within: Duration::from_secs(10), backoff: Backoff::default() },
         stop: Arc::new(Stop { is_asked: AtomicBool::new(false), bell: eventfd::create()? }),
     })
 }
@@ -140,7 +141,7 @@ impl<T> Supervisor<T> {
     /// So many may be started again within this time, or the run fails; 10 in 10 seconds, unless this says otherwise.
     #[must_use]
     pub fn intensity(mut self, restarts: usize, within: Duration) -> Self {
-        (self.restarts, self.within) = (restarts, within);
+        (self.policy.restarts, self.policy.within) = (restarts, within);
         self
     }
 
@@ -148,7 +149,7 @@ impl<T> Supervisor<T> {
     /// [intensity](Self::intensity)'s time, but not longer than `longest`. 10 ms to 1 s, unless this says otherwise.
     #[must_use]
     pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
-        self.backoff = (first, longest);
+        self.policy.backoff = Backoff { first, longest };
         self
     }
 
@@ -204,7 +205,7 @@ struct Run<'a, T> {
     gather: Gather,
     places: Vec<Place<T>>,
     /// When processes were last started again.
-    restarts: VecDeque<u64>,
+    restarts: Restarts,
     /// When those that were asked to end are killed.
     killing: Option<u64>,
 }
@@ -214,7 +215,7 @@ impl<'a, T: DeserializeOwned> Run<'a, T> {
         let gather = Gather::new()?;
         gather.add(&supervisor.stop.bell)?;
         let places = (0..supervisor.count).map(|_| Place::Due(0)).collect();
-        Ok(Self { supervisor, gather, places, restarts: VecDeque::new(), killing: None })
+        Ok(Self { supervisor, gather, places, restarts: Restarts::default(), killing: None })
     }
 
     async fn end<W: Waiter>(&mut self, waiter: &mut W) -> Result<Result<(), SuperviseError>, W::GaveUp> {
@@ -233,7 +234,7 @@ struct Look<'a, T> {
     supervisor: &'a Supervisor<T>,
     gather: &'a Gather,
     places: &'a mut Vec<Place<T>>,
-    restarts: &'a mut VecDeque<u64>,
+    restarts: &'a mut Restarts,
     killing: &'a mut Option<u64>,
     now: u64,
 }
@@ -289,21 +290,11 @@ impl<T: DeserializeOwned> Look<'_, T> {
         if !is_wanted {
             return Ok(Place::Over);
         }
-        let within = u64::try_from(supervisor.within.as_nanos()).unwrap_or(u64::MAX);
-        self.restarts.retain(|&at| self.now.saturating_sub(at) < within);
-        if self.restarts.len() >= supervisor.restarts {
+        let policy = &supervisor.policy;
+        self.restarts.another(policy, ended.is_err(), self.now).map(Place::Due).ok_or_else(|| {
             let last = ended.map_or_else(|error| error.to_string(), |()| "one returned".to_owned());
-            return Err(SuperviseError::TooManyRestarts {
-                restarts: supervisor.restarts,
-                within: supervisor.within,
-                last,
-            });
-        }
-        let (first, longest) = supervisor.backoff;
-        let doublings = u32::try_from(self.restarts.len()).unwrap_or(u32::MAX).min(20);
-        let delay = if ended.is_ok() { Duration::ZERO } else { (first * (1 << doublings)).min(longest) };
-        self.restarts.push_back(self.now);
-        Ok(Place::Due(self.now.saturating_add(u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX))))
+            SuperviseError::TooManyRestarts { restarts: policy.restarts, within: policy.within, last }
+        })
     }
 }
 

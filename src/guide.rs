@@ -1,0 +1,27 @@
+//! Guides, as they stand in the folder `docs` of the repository.
+
+#[doc = include_str!("../docs/from-python.md")]
+pub mod from_python {}
+
+#[doc = include_str!("../docs/spawning.md")]
+pub mod spawning {}
+
+#[doc = include_str!("../docs/choosing.md")]
+pub mod choosing {}
+
+#[doc = include_str!("../docs/patterns.md")]
+pub mod patterns {}
+
+#[doc = include_str!("../docs/cancel-safety.md")]
+pub mod cancel_safety {}
+
+#[doc = include_str!("../docs/crash-model.md")]
+pub mod crash_model {}
+
+// Its code is about feature `fixture`.
+#[cfg(any(not(doctest), feature = "fixture"))]
+#[doc = include_str!("../docs/testing.md")]
+pub mod testing {}
+
+#[doc = include_str!("../docs/security.md")]
+pub mod security {}
