@@ -297,6 +297,7 @@ fn case_116_a_silent_client_holds_nobody_up() {
         for address in families() {
             let listener = AioListener::<u8, u8>::bind(address, b"").unwrap();
             let address = listener.address().clone();
+            let begun = std::time::Instant::now();
             // It was first, and says nothing.
             let mut silent: Box<dyn Read + Send> = match (address.tcp(), address.abstract_name()) {
                 (Some(to), _) => Box::new(std::net::TcpStream::connect(to).unwrap()),
@@ -316,14 +317,12 @@ fn case_116_a_silent_client_holds_nobody_up() {
             );
             accept(side, &listener).unwrap().send(&9).unwrap();
             assert_eq!(good.join(), 9);
-            assert_eq!(listener.refused(), 0);
             // The silent one is sent away in time, by whoever is in an accept then.
-            let begun = std::time::Instant::now();
             kit::until("the end of patience", || {
                 assert!(listener.accept_timeout(Duration::from_millis(50)).unwrap_err().is_timeout());
                 listener.refused() == 1
             });
-            assert!(begun.elapsed() > Duration::from_millis(1500));
+            assert!(begun.elapsed() >= Duration::from_secs(2));
             assert!(matches!(listener.take_refusals()[0].error, HandshakeError::TooSlow));
             let mut greeting = Vec::new();
             let _ = silent.read_to_end(&mut greeting);
