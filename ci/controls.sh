@@ -99,6 +99,15 @@ a-killed-tracker-stays-dead           memory case_124_a_killed_tracker
 any-block-of-the-name-will-do         memory case_125_a_handle_by
 an-item-has-any-room                  shareable_list case_128_what_has
 zeroes-at-the-end-are-filling         shareable_list case_128_zeroes
+a-client-proves-nothing               connection case_115_a_wrong_key
+a-silent-client-has-all-the-time      connection case_116
+a-close-wakes-nobody                  connection case_118
+what-one-leaves-wakes-nobody          connection what_one_accept_leaves_wakes
+a-file-is-removed-unseen              connection case_114_the_file
+nobody-is-alone-who-replaces          connection case_114_of_several
+a-greeting-has-no-bound               connection_hostile a_greeting
+stream-forgets-a-left-frame           connection_stream a_sender_leaves
+stream-keeps-what-is-too-long         connection_stream case_103
 a-drop-leaves-programs                programs nothing_is_left
 an-overdue-program-dies-alone         programs a_program_that_overruns
 who-holds-the-output-is-waited-for    programs a_grandchild
