@@ -42,6 +42,7 @@ set-takes-a-lock                      event case_94
 a-dropped-wait-stays-listed           waiting case_60
 naps-do-not-grow                      waiting an_idle_child
 no-look-for-dead-permit-holders       semaphore case_77
+a-turn-is-taken-for-the-first         once one_runs
 releases-at-once-are-not-seen         semaphore case_76_releases
 what-is-released-meanwhile-counts-for-nothing semaphore what_was_forgotten
 tasks-of-one-process-are-one-owner    rlock d5
