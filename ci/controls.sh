@@ -70,6 +70,8 @@ a-cancelled-task-runs                 pool_deaths case_144
 a-limit-is-not-armed                  pool_deaths a_task_that_overruns
 who-has-done-nothing-is-nobody        queue_ends case_46_who
 who-is-under-way-is-nobody            queue_ends case_46_a_handle
+tasks-wait-for-threads                queue_fairness every_getter
+tasks-wait-for-threads                queue_fairness every_putter
 the-needed-are-found-before-the-dead  pool_storm results_behind
 publish-before-payload                queue case_31
 publish-before-payload                queue_deaths case_44
@@ -100,6 +102,7 @@ zeroes-at-the-end-are-filling         shareable_list case_128_zeroes
 a-drop-leaves-programs                programs nothing_is_left
 an-overdue-program-dies-alone         programs a_program_that_overruns
 who-holds-the-output-is-waited-for    programs a_grandchild
+what-was-not-taken-is-lost            prefork a_worker_that_stops
 a-drain-is-a-kill                     prefork a_drain_finishes
 nobody-asks-for-answers               prefork a_worker_that_stops
 an-abandoned-file-blocks              prefork unix_sockets

@@ -111,8 +111,8 @@ impl PreforkBuilder {
         self
     }
 
-    /// The other design: this process accepts, and hands each connection to the worker with the fewest. A worker that dies loses
-    /// those that it has been handed.
+    /// The other design: this process accepts, and hands each connection to the worker with the fewest. What a worker has
+    /// not taken when it dies is handed to another one.
     pub fn hand_over(mut self, hand_over: bool) -> Self {
         self.settings.hands_over = hand_over;
         self

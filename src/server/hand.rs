@@ -1,5 +1,6 @@
 //! A worker, as the master knows it.
 
+use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +32,8 @@ pub(super) struct Hand {
     counts: Counts,
     /// Connections handed to it that are not closed.
     given: u64,
+    /// Those of them that it has not told to have, the oldest first. If it dies they are another's.
+    handed: VecDeque<OwnedFd>,
     /// When it is killed, if it has been told to leave.
     killing: Option<u64>,
     wants_to_leave: bool,
@@ -75,6 +78,7 @@ impl Hand {
             next_ping: now,
             counts: Counts::default(),
             given: 0,
+            handed: VecDeque::new(),
             killing: None,
             wants_to_leave: false,
         })
@@ -87,6 +91,7 @@ impl Hand {
             match report {
                 Report::Ready => self.ready = Some(now),
                 Report::Alive(counts) => self.counts = counts,
+                Report::Taken => drop(self.handed.pop_front()),
                 Report::Closed(count) => self.given = self.given.saturating_sub(count.into()),
                 Report::Leaving(counts) => {
                     self.counts = counts;
@@ -151,16 +156,20 @@ impl Hand {
     /// Hands it a connection. `Err`: there is no room in its pipe, or nobody there.
     pub(super) fn take(&mut self, socket: OwnedFd) -> Result<(), OwnedFd> {
         let order = Order::Take(Passed::new(socket));
-        match self.link.try_send(&order) {
-            Ok(()) => {
-                self.given += 1;
-                Ok(())
-            }
-            Err(_) => match order {
-                Order::Take(socket) => Err(socket.into_inner()),
-                Order::Ping | Order::Leave { .. } => Ok(()),
-            },
+        let sent = self.link.try_send(&order);
+        let Order::Take(socket) = order else { return Ok(()) };
+        let socket = socket.into_inner();
+        if sent.is_err() {
+            return Err(socket);
         }
+        self.given += 1;
+        self.handed.push_back(socket);
+        Ok(())
+    }
+
+    /// What it was handed and has not taken. To be asked of one that is dead.
+    pub(super) fn untaken(&mut self) -> impl Iterator<Item = OwnedFd> {
+        planted!("what-was-not-taken-is-lost", std::mem::take(&mut self.handed), VecDeque::new()).into_iter()
     }
 
     pub(super) fn is_ready(&self) -> bool {

@@ -1,5 +1,6 @@
 //! The process that looks after the workers.
 
+use std::collections::VecDeque;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -14,7 +15,7 @@ use super::listen::{self, Listeners};
 use super::prefork::Prefork;
 use crate::planted::planted;
 use crate::process::SpawnError;
-use crate::supervise::{Backoff, Restarts, nanos};
+use crate::supervise::{Backoff, Policy, Restarts, nanos};
 use crate::sys::clock;
 use crate::sys::gather::Gather;
 use crate::sys::signals::Listening;
@@ -22,9 +23,14 @@ use crate::wait::{Ready, Waiter};
 
 /// A worker that served for less than this has not proved anything.
 const YOUNG: u64 = 1_000_000_000;
-/// So many deaths before they served, within this time and with nobody serving: the server gives up.
-const FAILURES: usize = 10;
-const WITHIN: Duration = Duration::from_secs(60);
+/// How soon a place gets its next worker after deaths like that: always at some time.
+const AGAIN: Policy = Policy {
+    restarts: usize::MAX,
+    within: Duration::from_secs(60),
+    backoff: Backoff { first: Duration::from_millis(10), longest: Duration::from_secs(1) },
+};
+/// So many deaths in a row before they served, within this time: the server gives up, if nobody serves.
+const ENOUGH: Policy = Policy { restarts: 10, ..AGAIN };
 /// Connections handed over at one look.
 const BATCH: usize = 64;
 /// Without descriptors nothing can be accepted; some are given back soon.
@@ -39,7 +45,7 @@ struct Place {
     /// When one is to be started.
     due: Option<u64>,
     /// Deaths in a row after a short life.
-    failures: usize,
+    failures: Restarts,
 }
 
 pub(super) struct Master {
@@ -59,8 +65,8 @@ pub(super) struct Master {
     is_reload_asked: bool,
     started: u64,
     deaths: Restarts,
-    /// A connection for which nobody had room.
-    parked: Option<OwnedFd>,
+    /// Connections for which nobody had room, or that were handed to who died before it took them.
+    parked: VecDeque<OwnedFd>,
     /// The first workers have begun: what waited for them is spread over all.
     is_open: bool,
 }
@@ -91,7 +97,7 @@ impl Master {
             is_reload_asked: false,
             started: 0,
             deaths: Restarts::default(),
-            parked: None,
+            parked: VecDeque::new(),
             is_open: false,
         })
     }
@@ -113,10 +119,17 @@ impl Master {
         self.hear_requests(now);
         let limit = self.settings.health.map(nanos);
         for hand in &mut self.leaving {
-            hand.hear(now);
             hand.kill_if_due(now);
         }
-        self.leaving.retain(|hand| hand.ended().is_none());
+        let parked = &mut self.parked;
+        self.leaving.retain_mut(|hand| {
+            let has_ended = hand.ended().is_some();
+            hand.hear(now);
+            if has_ended {
+                parked.extend(hand.untaken());
+            }
+            !has_ended
+        });
         for place in 0..self.places.len() {
             self.look_at(place, now, limit)?;
         }
@@ -151,7 +164,7 @@ impl Master {
         // What has connected already is served, here or by who leaves.
         while self.hand_over(now) == Some(now) {}
         self.listeners = None;
-        self.parked = None;
+        self.parked.clear();
         let killing = now.saturating_add(nanos(self.settings.grace));
         for place in &mut self.places {
             place.due = None;
@@ -173,9 +186,7 @@ impl Master {
                 // The one before it goes on, and so do the others: this reload is over.
                 place.next = None;
                 self.reload = None;
-                let place_failed = ended.err().map(|error| error.to_string());
-                self.deaths.note(now);
-                self.fail(place_failed);
+                self.fail(ended.err().map(|error| error.to_string()));
             } else if hand.is_ready() {
                 self.succeed(index, killing);
             }
@@ -184,26 +195,32 @@ impl Master {
         if let Some(hand) = &mut place.current {
             if let Some(ended) = hand.ended() {
                 let last = ended.err().map(|error| error.to_string());
+                // What it said before that.
+                hand.hear(now);
+                self.parked.extend(hand.untaken());
                 let (lived, next) = (hand.served_for(now), place.next.take());
-                let was_young = lived.is_none_or(|lived| lived < YOUNG);
-                place.failures = if was_young { place.failures + 1 } else { 0 };
-                let wait = place.failures.checked_sub(1).map_or(0, |before| Backoff::default().after(before));
-                place.due = next.is_none().then_some(now.saturating_add(wait));
+                if lived.is_some_and(|lived| lived >= YOUNG) {
+                    place.failures.forget();
+                    place.due = Some(now);
+                } else {
+                    place.due = place.failures.another(&AGAIN, true, now);
+                }
+                place.due = place.due.filter(|_| next.is_none());
                 if next.is_some() && self.reload == Some(index) {
                     self.reload = Some(index + 1);
                 }
                 place.current = next;
-                if lived.is_none() {
-                    self.deaths.note(now);
-                }
                 self.fail(last);
-                self.give_up(now)?;
+                if lived.is_none() {
+                    self.is_open = true;
+                    self.give_up(now)?;
+                }
             } else if hand.wants_to_leave() {
                 hand.leave(false, killing);
                 let hand = place.current.take();
                 self.leaving.extend(hand);
                 let place = &mut self.places[index];
-                place.failures = 0;
+                place.failures.forget();
                 match place.next.take() {
                     Some(next) => place.current = Some(next),
                     None => place.due = Some(now),
@@ -225,8 +242,7 @@ impl Master {
                 Err(error) if is_first => return Err(error.into()),
                 Err(error) => {
                     let place = &mut self.places[index];
-                    place.due = Some(now.saturating_add(Backoff::default().after(place.failures)));
-                    place.failures += 1;
+                    place.due = place.failures.another(&AGAIN, true, now);
                     self.fail(Some(error.to_string()));
                 }
             }
@@ -306,22 +322,23 @@ impl Master {
         self.shared.table.lock().last_failure = Some(how);
     }
 
+    /// After the death of a worker that has not begun.
     fn give_up(&mut self, now: u64) -> Result<(), ServeError> {
-        let serves = self.places.iter().flat_map(|place| &place.current).any(Hand::is_ready);
-        let workers = self.deaths.within(WITHIN, now);
-        if serves || workers < FAILURES {
+        if self.places.iter().flat_map(|place| &place.current).any(Hand::is_ready) {
+            self.deaths.forget();
+        }
+        if self.deaths.another(&ENOUGH, true, now).is_some() {
             return Ok(());
         }
         let last = self.shared.table.lock().last_failure.clone().unwrap_or_default();
-        Err(ServeError::Workers { workers, within: WITHIN, last })
+        Err(ServeError::Workers { workers: ENOUGH.restarts + 1, within: ENOUGH.within, last })
     }
 
     /// In the design where this process accepts; the first time when all workers have begun, or one has failed to. Gives when to go on, if there may be more.
     fn hand_over(&mut self, now: u64) -> Option<u64> {
         let listener = self.listeners.as_ref().filter(|_| self.settings.hands_over)?.sockets.first()?;
         let all = || self.places.iter().flat_map(|place| &place.current);
-        self.is_open |= all().count() == self.places.len() && all().all(Hand::is_ready)
-            || self.deaths.within(WITHIN, now) > 0;
+        self.is_open |= all().count() == self.places.len() && all().all(Hand::is_ready);
         if !self.is_open {
             return None;
         }
@@ -331,14 +348,14 @@ impl Master {
             let free = free.filter(|hand| hand.is_ready() && hand.load() < most && !hand.wants_to_leave());
             // Nobody: the next report of one of them brings us here again.
             let hand = free.min_by_key(|hand| hand.load())?;
-            let socket = match self.parked.take().map_or_else(|| listen::accept(listener), Ok) {
+            let socket = match self.parked.pop_front().map_or_else(|| listen::accept(listener), Ok) {
                 Ok(socket) => socket,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
                 Err(_) => return Some(now.saturating_add(SHORTAGE)),
             };
             if let Err(socket) = hand.take(socket) {
-                self.parked = Some(socket);
+                self.parked.push_front(socket);
                 return Some(now.saturating_add(SHORTAGE));
             }
         }

@@ -27,6 +27,8 @@ pub(super) enum Report {
     Ready,
     /// The answer to a ping.
     Alive(Counts),
+    /// The first of the connections handed to it that it has not told of is its own now.
+    Taken,
     /// So many connections more are closed.
     Closed(u32),
     /// It has served its number, or got SIGTERM: it wants to be replaced.

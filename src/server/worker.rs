@@ -23,6 +23,9 @@ use crate::wait::{Ready, Suspend, Waiter, never, suspended};
 /// Without descriptors or memory nothing can be accepted; some are given back soon.
 const SHORTAGE: Duration = Duration::from_millis(20);
 
+/// Who goes on connecting does not keep a worker from its end.
+const LONGEST_BACKLOG: usize = 65_535;
+
 /// What this process knows of itself, if it is a worker.
 static ME: OnceLock<Me> = OnceLock::new();
 
@@ -193,18 +196,20 @@ async fn take_orders<S: ServerStream, R: Future + 'static>(
                 }
             }
             Ok(Order::Take(socket)) => {
+                // Before it is begun: the master closes its copy at that, and else would keep a short connection open.
+                if link.coro_send(&Report::Taken).await.is_err() {
+                    return me.leave(false);
+                }
                 if let Ok(stream) = S::of_descriptor(socket.into_inner()) {
                     begin(me, stream, &call);
                 }
             }
             Ok(Order::Leave { is_last }) => {
                 // Nobody else is there for those that have connected already.
-                while is_last
-                    && let Some(socket) = waiting.as_ref().and_then(|listener| listen::accept(listener).ok())
-                {
-                    if let Ok(stream) = S::of_descriptor(socket) {
-                        begin(me, stream, &call);
-                    }
+                let connected = || listen::accept(waiting.as_ref()?).ok();
+                let connected = std::iter::from_fn(connected).take(if is_last { LONGEST_BACKLOG } else { 0 });
+                for stream in connected.filter_map(|socket| S::of_descriptor(socket).ok()) {
+                    begin(me, stream, &call);
                 }
                 return me.leave(false);
             }

@@ -91,16 +91,6 @@ pub(crate) fn until(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
-/// The same for something that gives a value when it is there.
-pub(crate) fn until_some<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let mut found = None;
-    until(what, || {
-        found = look();
-        found.is_some()
-    });
-    found.unwrap()
-}
-
 /// The process of that number is gone or a zombie.
 pub(crate) fn is_dead(pid: u32) -> bool {
     match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
