@@ -42,6 +42,7 @@ set-takes-a-lock                      event case_94
 a-dropped-wait-stays-listed           waiting case_60
 naps-do-not-grow                      waiting an_idle_child
 no-look-for-dead-permit-holders       semaphore case_77
+a-turn-is-taken-for-the-first         once one_runs
 releases-at-once-are-not-seen         semaphore case_76_releases
 what-is-released-meanwhile-counts-for-nothing semaphore what_was_forgotten
 tasks-of-one-process-are-one-owner    rlock d5
@@ -69,6 +70,8 @@ a-cancelled-task-runs                 pool_deaths case_144
 a-limit-is-not-armed                  pool_deaths a_task_that_overruns
 who-has-done-nothing-is-nobody        queue_ends case_46_who
 who-is-under-way-is-nobody            queue_ends case_46_a_handle
+tasks-wait-for-threads                queue_fairness every_getter
+tasks-wait-for-threads                queue_fairness every_putter
 the-needed-are-found-before-the-dead  pool_storm results_behind
 publish-before-payload                queue case_31
 publish-before-payload                queue_deaths case_44
@@ -94,6 +97,17 @@ nobody-is-alone-who-replaces          connection case_114_of_several
 a-greeting-has-no-bound               connection_hostile a_greeting
 stream-forgets-a-left-frame           connection_stream a_sender_leaves
 stream-keeps-what-is-too-long         connection_stream case_103
+memory-is-promised-and-not-had        memory case_127_too_little
+holes-stay                            memory case_127_too_little
+a-name-is-enough                      memory case_124_what_others
+a-name-is-enough                      memory case_125_unlinking
+the-tracker-removes-nothing           memory case_124_a_creators
+the-tracker-is-the-users-child        memory case_124_the_tracker
+the-tracker-shares-its-creators-group memory case_124_a_creators
+a-killed-tracker-stays-dead           memory case_124_a_killed_tracker
+any-block-of-the-name-will-do         memory case_125_a_handle_by
+an-item-has-any-room                  shareable_list case_128_what_has
+zeroes-at-the-end-are-filling         shareable_list case_128_zeroes
 a-drop-leaves-programs                programs nothing_is_left
 an-overdue-program-dies-alone         programs a_program_that_overruns
 who-holds-the-output-is-waited-for    programs a_grandchild

@@ -8,6 +8,7 @@
 //!   [`wait_any`] waits for ends, processes, events and queues together.
 //! * [`AioListener`] and [`AioClient`] connect programs that know an address and a key, over local sockets and TCP, and with
 //!   `python_compatible` Python's `multiprocessing.connection`.
+//! * [`SharedMemory`] and [`ShareableList`] are named, and shared with Python's of the same name.
 //! * [`Programs`] runs external programs, so many at a time; `Prefork` serves a socket in worker processes; [`supervise`] keeps
 //!   processes running.
 //! * An operation that waits comes in four forms: `try_get`, `get`, `get_timeout`, and the async `coro_get`, which needs
