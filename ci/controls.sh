@@ -42,6 +42,7 @@ set-takes-a-lock                      event case_94
 a-dropped-wait-stays-listed           waiting case_60
 naps-do-not-grow                      waiting an_idle_child
 no-look-for-dead-permit-holders       semaphore case_77
+a-turn-is-taken-for-the-first         once one_runs
 releases-at-once-are-not-seen         semaphore case_76_releases
 what-is-released-meanwhile-counts-for-nothing semaphore what_was_forgotten
 tasks-of-one-process-are-one-owner    rlock d5
@@ -69,6 +70,8 @@ a-cancelled-task-runs                 pool_deaths case_144
 a-limit-is-not-armed                  pool_deaths a_task_that_overruns
 who-has-done-nothing-is-nobody        queue_ends case_46_who
 who-is-under-way-is-nobody            queue_ends case_46_a_handle
+tasks-wait-for-threads                queue_fairness every_getter
+tasks-wait-for-threads                queue_fairness every_putter
 the-needed-are-found-before-the-dead  pool_storm results_behind
 publish-before-payload                queue case_31
 publish-before-payload                queue_deaths case_44

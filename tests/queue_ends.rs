@@ -2,11 +2,16 @@
 
 mod kit;
 
-use aioprocessing::{AioEvent, AioProcess, AioQueue};
+use aioprocessing::{AioEvent, AioProcess, AioQueue, ProcessBuilder};
 use kit::kill;
 use kit::sides::{Side, each};
 
 aioprocessing::test_support!();
+
+/// Ends with this process, if a test fails in the middle.
+fn daemon() -> ProcessBuilder {
+    AioProcess::builder().daemon(true)
+}
 
 fn put_and_leave(queue: AioQueue<u64>, count: u64) {
     (0..count).for_each(|item| queue.put(item).unwrap());
@@ -24,9 +29,9 @@ fn case_46_getters_wake_when_all_senders_are_gone() {
         let queue = AioQueue::builder().close_with_last_sender(true).build::<u64>().unwrap();
         assert!(queue.try_get().unwrap_err().is_empty(), "no sender yet is not the last gone");
         let done = AioEvent::new().unwrap();
-        let victim = AioProcess::spawn(put_and_sleep, (queue.clone(), done.clone())).unwrap();
+        let victim = daemon().spawn(put_and_sleep, (queue.clone(), done.clone())).unwrap();
         done.wait().unwrap();
-        let leaver = AioProcess::spawn(put_and_leave, (queue.clone(), 5_u64)).unwrap();
+        let leaver = daemon().spawn(put_and_leave, (queue.clone(), 5_u64)).unwrap();
         leaver.join().unwrap();
         assert_eq!((0..6).map(|_| side.get(&queue).unwrap()).sum::<u64>(), 11);
         assert!(queue.try_get().unwrap_err().is_empty(), "one is left");
@@ -51,7 +56,7 @@ fn case_46_putters_wake_when_all_receivers_are_gone() {
         let queue = AioQueue::builder().max_items(1).close_with_last_receiver(true).build::<u64>().unwrap();
         let done = AioEvent::new().unwrap();
         queue.put(1).unwrap();
-        let victim = AioProcess::spawn(get_and_sleep, (queue.clone(), done.clone(), side)).unwrap();
+        let victim = daemon().spawn(get_and_sleep, (queue.clone(), done.clone(), side)).unwrap();
         done.wait().unwrap();
         queue.put(2).unwrap();
         let waiting = queue.clone();
@@ -75,9 +80,9 @@ fn case_46_who_has_not_put_yet_may_still_put() {
         let queue = AioQueue::builder().close_with_last_sender(true).build::<u64>().unwrap();
         assert!(queue.try_get().unwrap_err().is_empty());
         let go = AioEvent::new().unwrap();
-        let late = AioProcess::spawn(wait_and_put, (queue.clone(), go.clone())).unwrap();
+        let late = daemon().spawn(wait_and_put, (queue.clone(), go.clone())).unwrap();
         kit::until("it holds the queue", || go_has_a_waiter(&go));
-        AioProcess::spawn(put_and_leave, (queue.clone(), 1_u64)).unwrap().join().unwrap();
+        daemon().spawn(put_and_leave, (queue.clone(), 1_u64)).unwrap().join().unwrap();
         assert_eq!(side.get(&queue).unwrap(), 0);
         assert!(queue.try_get().unwrap_err().is_empty(), "one has not put yet");
         go.set();
@@ -100,11 +105,11 @@ fn case_46_a_handle_under_way_may_come_to_one_who_puts() {
         for _ in 0..2 {
             post.put(queue.clone()).unwrap();
         }
-        AioProcess::spawn(put_and_leave, (queue.clone(), 1_u64)).unwrap().join().unwrap();
+        daemon().spawn(put_and_leave, (queue.clone(), 1_u64)).unwrap().join().unwrap();
         assert_eq!(side.get(&queue).unwrap(), 0);
         assert!(queue.try_get().unwrap_err().is_empty(), "two handles are under way");
         let take_and_put = |post: AioQueue<AioQueue<u64>>| post.get().unwrap().put(3).unwrap();
-        AioProcess::spawn(take_and_put, (post.clone(),)).unwrap().join().unwrap();
+        daemon().spawn(take_and_put, (post.clone(),)).unwrap().join().unwrap();
         assert_eq!(side.get(&queue).unwrap(), 3);
         assert!(queue.try_get().unwrap_err().is_empty(), "one handle is under way");
         // It goes with the queue that it waits in.
@@ -119,7 +124,7 @@ fn case_46_killed_before_the_first_put() {
         let queue = AioQueue::builder().close_with_last_sender(true).build::<u64>().unwrap();
         assert!(queue.try_get().unwrap_err().is_empty());
         let go = AioEvent::new().unwrap();
-        let victim = AioProcess::spawn(wait_and_put, (queue.clone(), go.clone())).unwrap();
+        let victim = daemon().spawn(wait_and_put, (queue.clone(), go.clone())).unwrap();
         kit::until("it holds the queue", || go_has_a_waiter(&go));
         let waiting = queue.clone();
         let getter = std::thread::spawn(move || side.get(&waiting).unwrap_err().is_closed());
@@ -143,9 +148,9 @@ fn case_46_who_only_handed_it_on_keeps_it_open_until_it_lets_go() {
         assert!(queue.try_get().unwrap_err().is_empty());
         let (held, go) = (AioEvent::new().unwrap(), AioEvent::new().unwrap());
         let arguments = (queue.clone(), held.clone(), go.clone());
-        let holder = AioProcess::builder().daemon(true).kill_on_drop(true).spawn(hold, arguments).unwrap();
+        let holder = daemon().kill_on_drop(true).spawn(hold, arguments).unwrap();
         held.wait().unwrap();
-        AioProcess::spawn(put_and_leave, (queue.clone(), 1_u64)).unwrap().join().unwrap();
+        daemon().spawn(put_and_leave, (queue.clone(), 1_u64)).unwrap().join().unwrap();
         assert_eq!(side.get(&queue).unwrap(), 0);
         assert!(queue.try_get().unwrap_err().is_empty());
         go.set();
@@ -158,7 +163,7 @@ fn case_46_who_only_handed_it_on_keeps_it_open_until_it_lets_go() {
 fn case_46_a_wait_for_any_of_several_sees_it_too() {
     let queue = AioQueue::builder().close_with_last_sender(true).build::<u64>().unwrap();
     assert!(aioprocessing::wait_any(&[&queue], Some(std::time::Duration::ZERO)).unwrap().is_empty());
-    AioProcess::spawn(put_and_leave, (queue.clone(), 1_u64)).unwrap().join().unwrap();
+    daemon().spawn(put_and_leave, (queue.clone(), 1_u64)).unwrap().join().unwrap();
     assert_eq!(queue.get().unwrap(), 0);
     let _watchdog = kit::Watchdog::new("case_46_wait_any");
     assert_eq!(aioprocessing::wait_any(&[&queue], None).unwrap(), [0]);

@@ -134,7 +134,8 @@ fn a_queue_full_of_memory_waits_for_it_and_goes_on() {
     });
 }
 
-/// How much memory the regions of this process take up, in KiB: mapped or not, by the blocks of their files.
+/// How much memory the regions of this process take up, in KiB: by the blocks of their files, mapped here or not. What `smaps`
+/// says is mapped of them is a part of that.
 fn memory() -> u64 {
     use std::os::unix::fs::MetadataExt as _;
     let regions = kit::descriptors().into_iter().filter_map(|number| {
@@ -142,11 +143,29 @@ fn memory() -> u64 {
         let name = std::fs::read_link(&path).ok()?;
         name.to_str()?.starts_with("/memfd:aioprocessing").then(|| std::fs::metadata(&path).unwrap())
     });
-    regions
+    let blocks = regions
         .map(|meta| (meta.ino(), meta.blocks() / 2))
         .collect::<std::collections::BTreeMap<_, _>>()
         .values()
-        .sum()
+        .sum();
+    assert!(mapped() <= blocks, "more is mapped than there is");
+    blocks
+}
+
+/// The `Rss` of the regions in `smaps`, in KiB.
+fn mapped() -> u64 {
+    let (mut is_region, mut sum) = (false, 0);
+    for line in std::fs::read_to_string("/proc/self/smaps").unwrap().lines() {
+        match line.split_once(':') {
+            Some(("Rss", kib)) if is_region => {
+                sum += kib.trim().trim_end_matches(" kB").parse::<u64>().unwrap();
+            }
+            Some((name, _)) if !name.contains(' ') => {}
+            // The head of a stretch: addresses, rights, and whose it is.
+            _ => is_region = line.contains("/memfd:aioprocessing"),
+        }
+    }
+    sum
 }
 
 fn fill_and_drain(size: usize, total: usize) -> (u64, u64) {
@@ -155,6 +174,7 @@ fn fill_and_drain(size: usize, total: usize) -> (u64, u64) {
         queue.put(vec![5_u8; size]).unwrap();
     }
     let full = memory();
+    assert!(mapped() as usize * 1024 >= total, "what was written is mapped");
     for _ in 0..total / size {
         assert_eq!(queue.get().unwrap().len(), size);
     }
@@ -162,17 +182,76 @@ fn fill_and_drain(size: usize, total: usize) -> (u64, u64) {
     (full, memory())
 }
 
-#[test]
-fn what_was_filled_and_drained_gives_its_memory_back() {
+fn gives_back(total: usize) {
     let _watchdog = Watchdog::new("fill_and_drain");
     for size in [1000, 20_000, 65_536, 1 << 20] {
-        const TOTAL: usize = 128 << 20;
         // In a process of its own, where no other test has regions.
-        let child = aioprocessing::AioProcess::spawn(fill_and_drain, (size, TOTAL)).unwrap();
+        let child = daemon().spawn(fill_and_drain, (size, total)).unwrap();
         let (full, drained) = child.join().unwrap();
-        assert!(full as usize * 1024 >= TOTAL, "{size}: {full} KiB when full");
+        println!("{size} bytes: {full} KiB when full, {drained} KiB drained");
+        assert!(full as usize * 1024 >= total, "{size}: {full} KiB when full");
         assert!(drained < 4096, "{size}: {drained} KiB are kept");
     }
+}
+
+fn daemon() -> aioprocessing::ProcessBuilder {
+    aioprocessing::AioProcess::builder().daemon(true)
+}
+
+#[test]
+fn what_was_filled_and_drained_gives_its_memory_back() {
+    gives_back(128 << 20);
+}
+
+#[test]
+#[ignore = "2 GiB of memory"]
+fn a_backlog_of_a_gibibyte_gives_its_memory_back() {
+    gives_back((1 << 30) - (1 << 20));
+}
+
+#[test]
+#[ignore = "3 GiB of memory"]
+fn case_41_an_item_of_a_gibibyte() {
+    let _watchdog = Watchdog::new("case_41_gibibyte");
+    let queue = AioQueue::unbounded().unwrap();
+    let putter = daemon().spawn(put_pattern, (queue.clone(), 1 << 30)).unwrap();
+    let item = queue.get().unwrap();
+    putter.join().unwrap();
+    assert_eq!(item.len(), 1 << 30);
+    assert!(item.iter().enumerate().all(|(at, &byte)| byte == (at ^ (at >> 8) ^ (at >> 16)) as u8));
+}
+
+/// Puts all before any is got; tells how much memory there was then and afterwards.
+fn pile_up(count: u64) -> (u64, u64) {
+    let queue = AioQueue::unbounded().unwrap();
+    for item in 0..count {
+        queue.put(item).unwrap();
+    }
+    assert_eq!(queue.len() as u64, count);
+    let full = memory();
+    for item in 0..count {
+        assert_eq!(queue.get().unwrap(), item);
+    }
+    (full, memory())
+}
+
+fn small_items(count: u64) {
+    let _watchdog = Watchdog::new("small_items");
+    let (full, drained) = daemon().spawn(pile_up, (count,)).unwrap().join().unwrap();
+    println!("{count} items: {full} KiB when full, {drained} KiB drained");
+    assert!(full * 1024 < count * 72, "{full} KiB for {count} items");
+    assert!(drained < 4096, "{drained} KiB are kept");
+}
+
+#[test]
+fn case_38_hundreds_of_thousands_of_small_items() {
+    small_items(300_000);
+}
+
+#[test]
+#[ignore = "640 MB of memory"]
+fn case_38_ten_million_small_items() {
+    small_items(10_000_000);
 }
 
 fn keep_up(size: usize, count: usize) -> u64 {
@@ -197,4 +276,54 @@ fn a_consumer_that_keeps_up_uses_little_memory() {
         let most = aioprocessing::AioProcess::spawn(keep_up, (size, count)).unwrap().join().unwrap();
         assert!(most < 1024, "{size} bytes: {most} KiB");
     }
+}
+
+/// Puts for so long, and never gets far ahead.
+fn put_for(queue: AioQueue<Vec<u8>>, size: usize, time: std::time::Duration) -> u64 {
+    let begun = std::time::Instant::now();
+    let mut count = 0;
+    while begun.elapsed() < time {
+        queue.put(vec![7; size]).unwrap();
+        count += 1;
+        while queue.len() > 8 {
+            std::thread::yield_now();
+        }
+    }
+    queue.close();
+    count
+}
+
+fn keeps_up_for(time: std::time::Duration) {
+    /// Gets all, and says how many they were and the most memory that they took.
+    fn get_all(queue: AioQueue<Vec<u8>>) -> (u64, u64) {
+        let (mut count, mut most) = (0, 0);
+        while queue.get().is_ok() {
+            count += 1;
+            if count % 1000 == 1 {
+                most = most.max(memory());
+            }
+        }
+        (count, most)
+    }
+    for size in [8, 1000, 20_000] {
+        let _watchdog = Watchdog::new("keeps_up_for");
+        let queue = AioQueue::unbounded().unwrap();
+        let getter = daemon().spawn(get_all, (queue.clone(),)).unwrap();
+        let put = daemon().spawn(put_for, (queue.clone(), size, time)).unwrap().join().unwrap();
+        let (count, most) = getter.join().unwrap();
+        println!("{size} bytes, {time:?}: {count} items, {most} KiB at most");
+        assert_eq!(count, put);
+        assert!(most < 1024, "{size} bytes: {most} KiB");
+    }
+}
+
+#[test]
+fn a_consumer_that_keeps_up_for_a_while_uses_little_memory() {
+    keeps_up_for(std::time::Duration::from_millis(200));
+}
+
+#[test]
+#[ignore = "a minute for each size"]
+fn a_consumer_that_keeps_up_for_a_minute_uses_little_memory() {
+    keeps_up_for(std::time::Duration::from_secs(60));
 }

@@ -1,9 +1,11 @@
 //! A peer that writes anything anywhere in the queue's memory gets errors out of us, and never a crash.
+//!
+//! The same seeds each time; `AIOPROCESSING_FUZZ_SECONDS=600` goes on from there for as long as one likes.
 
 mod kit;
 
 use std::os::unix::fs::FileExt as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aioprocessing::{AioProcess, AioQueue};
 use kit::Watchdog;
@@ -86,12 +88,19 @@ fn scribble_in_many(first: u64) {
     }
 }
 
+/// The seeds of an ordinary run, and more for as long as is asked for.
+fn seeds(ordinary: u64, step: usize) -> impl Iterator<Item = u64> {
+    let wanted = std::env::var("AIOPROCESSING_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok());
+    let (begun, time) = (Instant::now(), Duration::from_secs(wanted.unwrap_or(0)));
+    (0..).step_by(step).take_while(move |&seed| seed < ordinary || begun.elapsed() < time)
+}
+
 #[test]
 fn anything_written_anywhere_gives_errors_and_no_crash() {
-    let watchdog = Watchdog::new("scribble");
-    for first in (0..400).step_by(40) {
+    for first in seeds(400, 40) {
+        let watchdog = Watchdog::new("scribble");
         watchdog.step(format!("from seed {first}"));
-        AioProcess::spawn(scribble_in_many, (first,)).unwrap().join().unwrap();
+        AioProcess::builder().daemon(true).spawn(scribble_in_many, (first,)).unwrap().join().unwrap();
     }
 }
 
@@ -124,8 +133,9 @@ fn scribble_over_leases(seed: u64) {
 
 #[test]
 fn the_same_over_leases() {
-    let _watchdog = Watchdog::new("scribble_leases");
-    for seed in 0..8 {
-        AioProcess::spawn(scribble_over_leases, (seed,)).unwrap().join().unwrap();
+    for seed in seeds(8, 1) {
+        let watchdog = Watchdog::new("scribble_leases");
+        watchdog.step(format!("seed {seed}"));
+        AioProcess::builder().daemon(true).spawn(scribble_over_leases, (seed,)).unwrap().join().unwrap();
     }
 }

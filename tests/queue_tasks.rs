@@ -53,26 +53,32 @@ fn case_48_d1_a_cancelled_get_takes_nothing() {
     }
 }
 
-fn feed(queue: AioQueue<u64>, count: u64) {
-    (0..count).for_each(|item| queue.put(item).unwrap());
+const CANCELLED: u64 = 10_000;
+
+/// Puts the numbers from 0 on until the queue is closed, and says how many.
+fn feed(queue: AioQueue<u64>) -> u64 {
+    (0..).take_while(|&item| queue.put(item).is_ok()).count() as u64
 }
 
-fn sum(queue: AioQueue<u64>) -> u64 {
-    std::iter::from_fn(|| queue.get().ok()).sum()
+fn get_all(queue: AioQueue<u64>) -> Vec<u64> {
+    std::iter::from_fn(|| queue.get().ok()).collect()
+}
+
+fn nobody_waits(queue: &AioQueue<u64>) {
+    let state = format!("{queue:?}");
+    assert!(state.contains("waiting_getters: 0") && state.contains("waiting_putters: 0"), "{state}");
 }
 
 #[test]
 fn case_49_gets_cancelled_ten_thousand_times_lose_and_double_nothing() {
-    const COUNT: u64 = 10_000;
     for place in Place::ALL {
         for runtime in runtimes() {
-            let _watchdog = Watchdog::new("case_49");
+            let watchdog = Watchdog::new("case_49");
             let queue = AioQueue::bounded(2).unwrap();
-            let feeder = start!(place, feed, (queue, COUNT));
+            let feeder = start!(place, feed, (queue));
             let got = runtime.block_on(async {
-                let mut got = Vec::new();
-                let mut cancelled = 0;
-                while got.len() < COUNT as usize {
+                let (mut got, mut cancelled) = (Vec::new(), 0);
+                while cancelled < CANCELLED || got.len() < CANCELLED as usize {
                     match poll_once(queue.coro_get()).await {
                         Some(item) => got.push(item.unwrap()),
                         None => {
@@ -81,11 +87,16 @@ fn case_49_gets_cancelled_ten_thousand_times_lose_and_double_nothing() {
                         }
                     }
                 }
-                assert!(cancelled > 0);
+                watchdog.step("the rest");
+                queue.close();
+                while let Ok(item) = queue.coro_get().await {
+                    got.push(item);
+                }
                 got
             });
-            feeder.join();
-            assert!(got.into_iter().eq(0..COUNT), "in order, none lost, none twice");
+            let put = feeder.join();
+            assert!(got.into_iter().eq(0..put), "in order, none lost, none twice");
+            nobody_waits(&queue);
         }
     }
 }
@@ -96,23 +107,27 @@ fn case_50_puts_cancelled_ten_thousand_times_leave_nothing() {
         for runtime in runtimes() {
             let _watchdog = Watchdog::new("case_50");
             let queue = AioQueue::bounded(2).unwrap();
-            let getter = start!(place, sum, (queue));
+            let getter = start!(place, get_all, (queue));
             let put = runtime.block_on(async {
-                let (mut put, mut tries) = (0_u64, 0);
-                while tries < 10_000 {
-                    tries += 1;
-                    match poll_once(queue.coro_put(tries)).await {
+                let (mut put, mut cancelled, mut next) = (Vec::new(), 0, 0);
+                while cancelled < CANCELLED || put.len() < CANCELLED as usize {
+                    next += 1;
+                    match poll_once(queue.coro_put(next)).await {
                         Some(done) => {
                             done.unwrap();
-                            put += tries;
+                            put.push(next);
                         }
-                        None => tokio::task::yield_now().await,
+                        None => {
+                            cancelled += 1;
+                            tokio::task::yield_now().await;
+                        }
                     }
                 }
                 put
             });
             queue.close();
-            assert_eq!(getter.join(), put);
+            assert!(getter.join() == put, "those that were put and no others");
+            nobody_waits(&queue);
         }
     }
 }

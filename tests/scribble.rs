@@ -165,14 +165,15 @@ fn scribbled(headers_too: bool) {
         let users: Vec<_> = (0..2)
             .map(|user| {
                 let args = (objects.clone(), attached.clone(), seed * 8 + user, round);
-                AioProcess::spawn(use_everything, args).unwrap()
+                AioProcess::builder().daemon(true).spawn(use_everything, args).unwrap()
             })
             .collect();
         // Who comes later finds headers that are none, and is told so.
         for _ in &users {
             attached.acquire().unwrap().forget();
         }
-        let vandal = AioProcess::spawn(scribble, (objects.clone(), seed, headers_too)).unwrap();
+        let vandal = AioProcess::builder().daemon(true);
+        let vandal = vandal.spawn(scribble, (objects.clone(), seed, headers_too)).unwrap();
         for user in users {
             match user.join_timeout(round + Duration::from_secs(20)) {
                 Ok((more, wrong, slow)) => {

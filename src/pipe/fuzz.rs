@@ -1,11 +1,7 @@
-//! Packets that no sender of this crate sent: errors, and never a crash or a hang.
-//!
-//! `AIOPROCESSING_FUZZ_SECONDS=600 cargo test --lib fuzz` goes on for as long as one likes; each round prints the seed that
-//! repeats it, by `AIOPROCESSING_FUZZ_SEED`.
+//! Packets that no sender of this crate sent: errors, and never a crash or a hang. `wire/fuzz.rs` says how to run it for long.
 
 use std::io::IoSlice;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::{Duration, Instant};
 
 use super::connection::{AioReceiver, AioSender};
 use super::end::End;
@@ -13,24 +9,9 @@ use super::link::Link;
 use super::passed::Passed;
 use crate::sys::{socket, spill};
 use crate::wire::frame;
-
-/// A linear congruential generator with its high bits: small, and the same everywhere.
-struct Dice(u64);
+use crate::wire::fuzz::{Dice, rounds};
 
 impl Dice {
-    fn word(&mut self) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        self.0 ^ self.0 >> 33
-    }
-
-    fn below(&mut self, limit: u64) -> usize {
-        usize::try_from(self.word() % limit).unwrap()
-    }
-
-    fn bytes(&mut self, most: u64) -> Vec<u8> {
-        (0..self.below(most)).map(|_| self.word().to_le_bytes()[3]).collect()
-    }
-
     /// Bytes that look like a beginning, mostly.
     fn packet(&mut self, start: &[u8]) -> Vec<u8> {
         let mut packet = if self.below(4) == 0 { Vec::new() } else { start.to_vec() };
@@ -65,22 +46,6 @@ impl Dice {
 fn throw(socket: &OwnedFd, packet: &[u8], descriptors: &[OwnedFd]) -> bool {
     let borrowed: Vec<BorrowedFd<'_>> = descriptors.iter().map(AsFd::as_fd).collect();
     socket::send(socket, &[IoSlice::new(packet)], &borrowed).is_ok()
-}
-
-/// Runs `round` with new dice until the time is over.
-fn rounds(mut round: impl FnMut(&mut Dice)) {
-    let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    let time = number("AIOPROCESSING_FUZZ_SECONDS").map_or(Duration::from_millis(500), Duration::from_secs);
-    let begun = Instant::now();
-    let first =
-        number("AIOPROCESSING_FUZZ_SEED").unwrap_or_else(|| Dice(u64::from(std::process::id())).word());
-    for seed in std::iter::successors(Some(first), |seed| Some(seed.wrapping_add(1))) {
-        println!("AIOPROCESSING_FUZZ_SEED={seed}");
-        round(&mut Dice(seed));
-        if begun.elapsed() > time {
-            return;
-        }
-    }
 }
 
 #[test]

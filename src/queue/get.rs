@@ -3,7 +3,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::error::Nothing;
+use super::get_error::Nothing;
 use super::item::{buffer, unpack_item};
 use super::{AioQueue, GetError, GetTimeoutError, TryGetError};
 use crate::raw::queue::{NotTaken, Patience};

@@ -26,8 +26,10 @@ use crate::wire::{Codec, Postcard, handle};
 ///
 /// # Fairness
 ///
-/// An item goes to whoever asks first, which is the fastest way to share the work. Those who wait are woken one at a time,
-/// threads and tasks by turns, and look again at least once a second, so nobody who waits is passed over for ever.
+/// Items leave in the order in which their puts took effect. Which getter has the next is not fixed: whoever asks first, which
+/// is the fastest way to share the work, and one that does not wait may come before those that do. An item wakes one of the
+/// threads that wait, in the order in which they fell asleep, and the tasks, of which the first to look has it. So among those
+/// who wait, in any processes, nobody is passed over for ever; puts that wait for room are treated alike.
 ///
 /// # If a process dies
 ///

@@ -6,7 +6,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::bare::{self, cast};
-use super::error::{Failure, Nothing};
+use super::get_error::Nothing;
+use super::put_error::Failure;
 use crate::raw::queue::{Flags, Message, Taken};
 use crate::wire::{Codec, DecodeError, Packed, pack_into, unpack};
 

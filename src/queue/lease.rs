@@ -1,12 +1,12 @@
 use std::fmt;
-use std::ops::Deref;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::error::Nothing;
+use super::get_error::Nothing;
 use super::item::{buffer, unpack_item};
+use super::loan::{Lease, Loan};
 use super::{AioQueue, GetError, GetTimeoutError, JoinQueueError, TryGetError};
 use crate::raw::queue::{Lent, NotTaken, Patience, Queue};
 use crate::wait::{Deadline, Park, ParkUntil, blocking, never};
@@ -16,8 +16,19 @@ use crate::wire::{Codec, Postcard};
 
 /// A queue that lends its items: what was got is delivered again unless its getter says that it is done with it.
 ///
-/// Made by [`QueueBuilder::lease`](crate::QueueBuilder::lease). Items must not hold handles or descriptors, which can't be
-/// delivered twice.
+/// Made by [`QueueBuilder::lease`](crate::QueueBuilder::lease).
+///
+/// # Limits
+///
+/// * Items must not hold handles or descriptors, which can't be delivered twice: such a put is an error.
+/// * A lease has no time limit. A borrower that lives and does nothing keeps its item; end the process, and the item is
+///   delivered again.
+/// * Others go past an item that is lent, but the memory of what they finish behind it is free only once it is done with,
+///   too. So while one item is lent, items of about the [memory limit](crate::QueueBuilder::memory_limit) can come and go
+///   behind it; then puts wait. They count towards [`len`](Self::len) and `max_items` only until they are done with.
+/// * An item that came back is looked for among all that are lent or were finished behind one that is: thousands of them at
+///   once make that slow.
+/// * An item is delivered 65,534 times at most. A process that dies in the middle of a get may use up an attempt.
 ///
 /// # If a process dies
 ///
@@ -40,74 +51,6 @@ use crate::wire::{Codec, Postcard};
 pub struct AioLeaseQueue<T, C = Postcard> {
     inner: AioQueue<T, C>,
     dead: Option<AioQueue<T, C>>,
-}
-
-/// An item that is lent. Dropped without [`ack`](Self::ack), it is delivered again.
-#[must_use = "a lease that is dropped gives its item back"]
-pub struct Lease<T> {
-    item: T,
-    loan: Loan,
-}
-
-/// Gives the item back unless it is done with.
-struct Loan {
-    queue: Queue,
-    lent: Option<Lent>,
-    attempts: u16,
-}
-
-impl Drop for Loan {
-    fn drop(&mut self) {
-        if let Some(lent) = &self.lent
-            && self.queue.region().is_ours()
-        {
-            self.queue.return_lent(lent);
-        }
-    }
-}
-
-impl<T> Lease<T> {
-    /// Done with it: it will not be delivered again. Never blocks. False if it was given to another meanwhile, which
-    /// happens only to a process that was taken for dead.
-    pub fn ack(mut self) -> bool {
-        let Some(lent) = self.loan.lent.take() else { return false };
-        self.loan.queue.region().is_ours() && self.loan.queue.finish_lent(&lent)
-    }
-
-    /// [`ack`](Self::ack), and the item.
-    pub fn into_inner(self) -> T {
-        let Self { item, mut loan } = self;
-        if let Some(lent) = loan.lent.take()
-            && loan.queue.region().is_ours()
-        {
-            loan.queue.finish_lent(&lent);
-        }
-        item
-    }
-
-    /// Gives it back, for others or for this process again. The same as dropping it.
-    pub fn give_back(self) {
-        drop(self);
-    }
-
-    /// How often it was delivered: 1 the first time. May be one too many after a process died while it got it.
-    pub fn attempts(&self) -> u16 {
-        self.loan.attempts
-    }
-}
-
-impl<T> Deref for Lease<T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        &self.item
-    }
-}
-
-impl<T: fmt::Debug> fmt::Debug for Lease<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lease").field("item", &self.item).field("attempts", &self.attempts()).finish()
-    }
 }
 
 impl<T, C> AioLeaseQueue<T, C> {

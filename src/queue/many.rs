@@ -3,8 +3,9 @@ use std::convert::Infallible;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::error::{Failure, Nothing};
+use super::get_error::Nothing;
 use super::item::{Parcel, unpack_item};
+use super::put_error::Failure;
 use super::{AioQueue, GetError, GetManyError, PutError, PutManyError};
 use crate::raw::queue::{Message, Patience};
 use crate::wait::{Park, Waiter, blocking, never};

@@ -2,28 +2,29 @@
 
 mod bare;
 mod builder;
-mod error;
 #[macro_use]
 mod forward;
 mod get;
+mod get_error;
 mod handle;
 mod item;
 mod joinable;
 mod lease;
+mod loan;
 mod many;
 mod put;
+mod put_error;
 mod simple;
 mod stats;
 mod stream;
 
 pub use builder::{LeaseBuilder, QueueBuilder};
-pub use error::{
-    GetError, GetManyError, GetTimeoutError, PutError, PutManyError, PutTimeoutError, TryGetError,
-    TryPutError,
-};
+pub use get_error::{GetError, GetManyError, GetTimeoutError, TryGetError};
 pub use handle::AioQueue;
 pub use joinable::{AioJoinableQueue, JoinQueueError, TaskDoneError};
-pub use lease::{AioLeaseQueue, Lease};
+pub use lease::AioLeaseQueue;
+pub use loan::Lease;
+pub use put_error::{PutError, PutManyError, PutTimeoutError, TryPutError};
 pub use simple::AioSimpleQueue;
 pub use stats::QueueStats;
 pub use stream::QueueIter;

@@ -4,8 +4,8 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::error::Failure;
 use super::item::Parcel;
+use super::put_error::Failure;
 use super::{AioQueue, PutError, PutTimeoutError, TryPutError};
 use crate::raw::queue::{Patience, Refused};
 use crate::wait::{Deadline, Park, ParkUntil, blocking, never};

@@ -13,6 +13,7 @@ mod create;
 mod event;
 mod lock;
 mod mutex;
+mod once;
 mod permit_error;
 mod rlock;
 mod rwlock;
@@ -33,6 +34,7 @@ pub use lock::{
     AcquireError, AcquireTimeoutError, AioLock, AioLockGuard, Holder, ReleaseError, TryAcquireError,
 };
 pub use mutex::{AioMutex, AioMutexGuard};
+pub use once::{AioOnce, OnceError, OnceTimeoutError, TryOnceError};
 pub use permit_error::{
     AcquirePermitError, AcquirePermitTimeoutError, ReleasePermitsError, TryAcquirePermitError,
 };

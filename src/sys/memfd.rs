@@ -37,7 +37,18 @@ pub(crate) fn is_sealed(fd: impl AsFd) -> bool {
 pub(crate) fn reserve(fd: impl AsFd, offset: u64, length: u64) -> io::Result<()> {
     let end = offset.checked_add(length).ok_or(Errno::FBIG)?;
     within_limit(end)?;
-    Ok(rustix::io::retry_on_intr(|| fs::fallocate(&fd, FallocateFlags::empty(), offset, length))?)
+    // Some kernels let any signal interrupt this and undo what was done. Where signals come often, only smaller steps
+    // come to an end.
+    let (mut at, mut step) = (offset, length);
+    while at < end {
+        let now = step.min(end - at);
+        match fs::fallocate(&fd, FallocateFlags::empty(), at, now) {
+            Ok(()) => at += now,
+            Err(Errno::INTR) => step = (now / 2).max(4096),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
 
 fn within_limit(end: u64) -> io::Result<()> {

@@ -142,7 +142,9 @@ impl Wake {
     pub(super) fn deliver(self, wake: impl FnOnce(u32) -> usize, ring: impl FnOnce()) {
         let must_ring = match self {
             Self::Nobody => false,
-            Self::One { sleepers, listeners } => !(sleepers && wake(1) > 0) || listeners,
+            Self::One { sleepers, listeners } => {
+                !(sleepers && wake(1) > 0) || planted!("tasks-wait-for-threads", listeners, false)
+            }
             Self::All { sleepers, listeners } => {
                 let woken = if sleepers > 0 { wake(u32::MAX) as u64 } else { 0 };
                 listeners || woken < sleepers

@@ -1,13 +1,14 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::bounds::Bounded;
+use super::bounds::Within;
 use super::codec::{Codec, DecodeError, EncodeError};
 use super::strict::strictly;
 
 /// A [`Codec`]: the format of the crate `bincode`, version 2, with its standard settings. Feature `bincode`.
 ///
-/// Reading stops at a limit of 4 GiB, so that a message of a few bytes can't ask for all memory.
+/// What can't be read back is refused as by [`Postcard`](crate::Postcard), and so are messages that nest too deeply or claim too
+/// many elements. Reading stops at a limit of 4 GiB, so that a message of a few bytes can't ask for all memory.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Bincode;
 
@@ -29,8 +30,9 @@ impl Codec for Bincode {
     }
 
     fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
-        match bincode::serde::decode_from_slice(bytes, settings()) {
-            Ok((Bounded(value), read)) if read == bytes.len() => Ok(value),
+        let seed = Within::<T>::of(bytes.len());
+        match bincode::serde::seed_decode_from_slice(seed, bytes, settings()) {
+            Ok((value, read)) if read == bytes.len() => Ok(value),
             Ok((_, read)) => Err(DecodeError::LeftOver { bytes: bytes.len() - read }),
             Err(error) => Err(DecodeError::Value { message: error.to_string() }),
         }

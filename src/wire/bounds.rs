@@ -32,15 +32,26 @@ pub(super) fn bounded<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
         .map_err(|error| limits.refusal.get().map_or_else(|| error.to_string(), str::to_owned))
 }
 
-/// A value that is read under these bounds, for codecs that don't give their reader away. Of its elements only the depth is
-/// bounded.
+/// The same as a seed, for codecs that don't give their reader away: so many bytes there are.
 #[cfg(feature = "bincode")]
-pub(super) struct Bounded<T>(pub(super) T);
+pub(super) struct Within<T> {
+    bytes: usize,
+    value: std::marker::PhantomData<T>,
+}
 
 #[cfg(feature = "bincode")]
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Bounded<T> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        bounded(from, usize::MAX).map(Self).map_err(D::Error::custom)
+impl<T> Within<T> {
+    pub(super) fn of(bytes: usize) -> Self {
+        Self { bytes, value: std::marker::PhantomData }
+    }
+}
+
+#[cfg(feature = "bincode")]
+impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for Within<T> {
+    type Value = T;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<T, D::Error> {
+        bounded(from, self.bytes).map_err(D::Error::custom)
     }
 }
 

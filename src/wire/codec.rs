@@ -203,6 +203,8 @@ mod tests {
 
         let endless = [255, 255, 255, 255, 255, 255, 255, 255, 255, 1];
         assert!(text(Postcard::decode::<Vec<()>>(&endless).unwrap_err()).contains("elements"));
+        #[cfg(feature = "bincode")]
+        assert!(crate::Bincode::decode::<Vec<()>>(&[253, 0, 0, 0, 0, 0, 0, 0, 16]).is_err());
         assert_eq!(round_trip(&vec![(); 1 << 20]).len(), 1 << 20);
         assert_eq!(round_trip(&vec![vec![7_u8; 3]; 100_000]).len(), 100_000);
         let map: std::collections::BTreeMap<u32, Vec<()>> = (0..1000).map(|key| (key, Vec::new())).collect();

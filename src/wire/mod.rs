@@ -5,6 +5,8 @@ mod bincode;
 mod bounds;
 mod codec;
 pub(crate) mod frame;
+#[cfg(test)]
+pub(crate) mod fuzz;
 pub(crate) mod handle;
 mod luggage;
 mod pack;

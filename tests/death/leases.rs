@@ -12,6 +12,9 @@ type Item = Vec<u8>;
 type Queue = AioLeaseQueue<Item>;
 
 const LONG: usize = 100_000;
+/// Two of these leave less room in a block than the next needs.
+const FILLER: usize = 30_000;
+const BEYOND: usize = 6000;
 
 fn item(id: u8, length: usize) -> Item {
     vec![id; length]
@@ -135,10 +138,30 @@ fn dies_with_one(queue: Queue) {
     unsafe { libc::raise(libc::SIGKILL) };
 }
 
+/// The first item lies in the next block, and the head at the end of this one.
+fn stage_at_the_end(crowd: &mut Crowd, does: Does) -> (Victim, Box<dyn Play>) {
+    let queue: Queue = AioQueue::builder().lease(9).build().unwrap();
+    for _ in 0..2 {
+        queue.put(item(9, FILLER)).unwrap();
+        assert!(queue.get().unwrap().ack());
+    }
+    stage_with(crowd, queue, does, BEYOND, false)
+}
+
 fn stage(crowd: &mut Crowd, does: Does, length: usize, died_before: bool) -> (Victim, Box<dyn Play>) {
+    let queue = AioQueue::builder().lease(9).build().unwrap();
+    stage_with(crowd, queue, does, length, died_before)
+}
+
+fn stage_with(
+    crowd: &mut Crowd,
+    queue: Queue,
+    does: Does,
+    length: usize,
+    died_before: bool,
+) -> (Victim, Box<dyn Play>) {
     let items = 3;
     let _ = crowd;
-    let queue: Queue = AioQueue::builder().lease(9).build().unwrap();
     (0..items).for_each(|id| queue.put(item(id, length)).unwrap());
     if died_before {
         let _ = AioProcess::spawn(dies_with_one, (queue.clone(),)).unwrap().join();
@@ -158,6 +181,8 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "lease, ack", stage: |crowd| stage(crowd, Does::Acks, 24, false) },
     Scenario { name: "lease, ack, long item", stage: |crowd| stage(crowd, Does::Acks, LONG, false) },
     Scenario { name: "lease, given back", stage: |crowd| stage(crowd, Does::GivesBack, 24, false) },
+    Scenario { name: "lease, get, at a block's end", stage: |crowd| stage_at_the_end(crowd, Does::Gets) },
+    Scenario { name: "lease, ack, at a block's end", stage: |crowd| stage_at_the_end(crowd, Does::Acks) },
     Scenario {
         name: "lease, delivered again after a death",
         stage: |crowd| stage(crowd, Does::Gets, 24, true),

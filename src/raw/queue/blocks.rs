@@ -18,6 +18,7 @@ use std::collections::HashSet;
 use std::io;
 
 use super::words::MemoryWords;
+use crate::planted::planted;
 use crate::shm::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::shm::{Area, Owner};
 
@@ -108,27 +109,43 @@ impl Blocks {
     ) -> io::Result<Option<(u32, bool)>> {
         loop {
             let known = words.entries.load(Ordering::Acquire).min(self.count);
-            let start = hint.load(Ordering::Relaxed).clamp(from, known.max(from));
-            for block in (start..known).chain(from..start) {
-                let Ok(entry) = self.entry(block) else { return Ok(None) };
-                let seen = entry.load(Ordering::Relaxed);
-                // Acquire pairs with the Release of `free`: its last owner is done with the block.
-                let take =
-                    || entry.compare_exchange(seen, owned(me, None), Ordering::Acquire, Ordering::Relaxed);
-                if seen <= IDLE && take().is_ok() {
-                    hint.store(block + 1, Ordering::Relaxed);
-                    words.used.fetch_add(1, Ordering::Relaxed);
-                    if seen == IDLE {
-                        decrease(&words.idle, 1);
-                    }
-                    return Ok(Some((block, seen == IDLE)));
+            let hinted = hint.load(Ordering::Relaxed);
+            let start = hinted.clamp(from, known.max(from));
+            let Some((block, seen)) = self.free_block(words, from, start, known) else {
+                if known == self.count {
+                    return Ok(None);
                 }
+                self.extend(words, known)?;
+                continue;
+            };
+            let Ok(entry) = self.entry(block) else { return Ok(None) };
+            // Acquire pairs with the Release of `free`: its last owner is done with the block.
+            let taken = entry.compare_exchange(seen, owned(me, None), Ordering::Acquire, Ordering::Relaxed);
+            if taken.is_ok() {
+                // Not where a block below was freed meanwhile.
+                let _ = hint.compare_exchange(hinted, block + 1, Ordering::Relaxed, Ordering::Relaxed);
+                words.used.fetch_add(1, Ordering::Relaxed);
+                if seen == IDLE {
+                    decrease(&words.idle, 1);
+                }
+                return Ok(Some((block, seen == IDLE)));
             }
-            if known == self.count {
-                return Ok(None);
-            }
-            self.extend(words, known)?;
         }
+    }
+
+    /// The first free block from `start` on, and its word; but rather one with memory than one without.
+    fn free_block(&self, words: &MemoryWords, from: u32, start: u32, known: u32) -> Option<(u32, u64)> {
+        let free = |block: u32, most: u64| {
+            let word = self.entry(block).ok()?.load(Ordering::Relaxed);
+            (word <= most).then_some((block, word))
+        };
+        let first = (start..known).chain(from..start).find_map(|block| free(block, IDLE))?;
+        if first.1 == HOLE && words.idle.load(Ordering::Relaxed) > 0 {
+            // Freed while somebody moved the hint on, a block may lie below it for long, and with it others, until there are many.
+            let below = || (from..start).find_map(|block| free(block, IDLE).filter(|found| found.1 == IDLE));
+            return planted!("blocks-below-the-hint-are-forgotten", below(), None).or(Some(first));
+        }
+        Some(first)
     }
 
     /// Claims a block for the queue itself.
@@ -325,7 +342,25 @@ fn runs(blocks: &[u32]) -> impl Iterator<Item = (u32, u64)> {
 
 #[cfg(all(test, not(aioprocessing_loom)))]
 mod tests {
+    use super::super::{Options, Queue, Settings};
     use super::*;
+
+    /// A queue that keeps up went on to 3 MiB within a minute, where its own 200 KiB would have done.
+    #[test]
+    fn what_was_freed_below_the_hint_is_claimed_before_new_memory() {
+        let settings =
+            Settings { max_items: 0, limit: 1 << 20, options: Options::default(), max_attempts: 0 };
+        let queue = Queue::create(&settings).unwrap();
+        let (memory, me) = (&queue.words().memory, queue.region().me());
+        let claim = || queue.blocks.claim_for_ring(memory, me).unwrap().unwrap();
+        let claimed: Vec<u32> = (0..4).map(|_| claim()).collect();
+        assert_eq!(claimed, [1, 2, 3, 4]);
+        queue.blocks.free(memory, me, &claimed[..2]);
+        // As who was interrupted between its look and its note leaves it.
+        memory.ring_hint.store(5, Ordering::Relaxed);
+        assert_eq!([claim(), claim()], [1, 2]);
+        assert_eq!(claim(), 5);
+    }
 
     #[test]
     fn blocks_that_follow_one_another_make_a_run() {

@@ -2,12 +2,10 @@
 
 use std::os::fd::OwnedFd;
 
-use super::blocks::{BLOCK, Nonsense};
-use super::cursor::{Cursor, UNIT};
-use super::record::{self, Descriptor, Facts, Flags};
+use super::cursor::Cursor;
+use super::record::Flags;
+use super::take::{NotWon, Won};
 use super::{GETTERS, Patience, Queue, wake};
-use crate::planted::planted;
-use crate::shm::Peeked;
 use crate::shm::atomic::Ordering;
 use crate::wait::{Look, ParkUntil, Step, Waiter, blocking, until};
 
@@ -33,41 +31,6 @@ pub(crate) enum NotTaken {
     NoDescriptors,
     /// What stands in shared memory can't be true; nothing was changed.
     Corrupt,
-}
-
-/// Why a record was not won.
-pub(super) enum NotWon {
-    /// Nothing is there; this is the tail.
-    Empty(Cursor),
-    NoDescriptors,
-    Corrupt,
-}
-
-impl From<Nonsense> for NotWon {
-    fn from(_: Nonsense) -> Self {
-        Self::Corrupt
-    }
-}
-
-/// An item that is ours: the head has moved behind it.
-pub(super) struct Won {
-    taken: Taken,
-    /// The blocks of a long payload, and its length.
-    payload: Option<(Vec<u32>, usize)>,
-    /// The block that the head has left.
-    left: Option<u32>,
-    more: bool,
-}
-
-type WonBytes = (Won, Vec<u8>);
-
-/// A record that passed all checks.
-pub(super) struct Found {
-    pub(super) at: u64,
-    pub(super) facts: Facts,
-    pub(super) length: usize,
-    /// The block that leads to it, if that is another.
-    pub(super) left: Option<u32>,
 }
 
 impl Queue {
@@ -207,181 +170,5 @@ impl Queue {
             }
             Err(NotWon::Corrupt) => Step::Done(Err(NotTaken::Corrupt)),
         }
-    }
-
-    /// As many records as there are, up to `most`. Under the get lock.
-    fn win_many(&self, most: usize) -> Result<(Vec<WonBytes>, bool), NotWon> {
-        let mut all = Vec::new();
-        let mut more = true;
-        while more && all.len() < most {
-            let mut bytes = Vec::new();
-            match self.win(&mut bytes) {
-                Ok(won) => {
-                    more = won.more;
-                    all.push((won, bytes));
-                }
-                // What was won is ours and must be handed over.
-                Err(_) if !all.is_empty() => break,
-                Err(not) => return Err(not),
-            }
-        }
-        Ok((all, more))
-    }
-
-    /// Copies the record at the head, if it is short, and moves the head behind it. Under the get lock.
-    #[inline]
-    fn win(&self, into: &mut Vec<u8>) -> Result<Won, NotWon> {
-        let side = &self.words.get;
-        let head = Cursor(side.head.load(Ordering::Relaxed));
-        let mut tail = Cursor(side.tail_seen.load(Ordering::Relaxed));
-        if head.number() == tail.number() {
-            tail = self.words.tail();
-            if head.number() == tail.number() {
-                return Err(NotWon::Empty(tail));
-            }
-            side.tail_seen.store(tail.0, Ordering::Relaxed);
-            let length = head.distance_to(tail);
-            if length > side.peak.load(Ordering::Relaxed) {
-                side.peak.store(length, Ordering::Relaxed);
-            }
-        }
-        let found = self.find(head)?;
-        into.clear();
-        let next = head.after_one(found.at + record::size(found.length));
-        let commit = || side.commit(next);
-        let payload = self.copy_short(&found, into)?;
-        let me = self.region().me();
-        if let Some(block) = found.left {
-            // If we die between the commit and freeing it, it has a dead owner and no record leads to it.
-            self.blocks.rename(me, block);
-        }
-        if let Some((blocks, _)) = &payload {
-            self.blocks.adopt(me, blocks);
-        }
-        let mut luggage = Vec::new();
-        self.note_taken();
-        if found.facts.flags.has(Flags::LUGGAGE) {
-            luggage = self.luggage(found.facts.nonce)?;
-            commit();
-            self.region().drop_luggage();
-            self.space().notify_one();
-        } else {
-            commit();
-        }
-        let taken = Taken { flags: found.facts.flags, luggage };
-        Ok(Won { taken, payload, left: found.left, more: next.number() != tail.number() })
-    }
-
-    /// Duplicates of the descriptors that travel with a record. Lost ones are missed when it is decoded.
-    #[cold]
-    fn luggage(&self, nonce: u64) -> Result<Vec<OwnedFd>, NotWon> {
-        match self.region().peek_luggage(nonce) {
-            Peeked::Here(descriptors) => Ok(descriptors),
-            Peeked::Lost => Ok(Vec::new()),
-            Peeked::NoRoom => Err(NotWon::NoDescriptors),
-        }
-    }
-
-    /// The record that the head stands at, checked.
-    #[inline]
-    pub(super) fn find(&self, head: Cursor) -> Result<Found, Nonsense> {
-        let (mut at, mut left) = (head.position(), None);
-        let mut facts = self.facts(at)?;
-        if facts.flags.has(Flags::JUMP) {
-            left = Some(u32::try_from(at / BLOCK).map_err(|_| Nonsense)?);
-            at = facts.offset;
-            if !at.is_multiple_of(BLOCK) {
-                return Err(Nonsense);
-            }
-            facts = self.facts(at)?;
-        }
-        let length = usize::try_from(facts.length).map_err(|_| Nonsense)?;
-        let is_long = length > record::INLINE;
-        let is_right = facts.number == head.number()
-            && !facts.flags.has(Flags::JUMP)
-            && facts.flags.has(Flags::EXTENT) == is_long
-            && at % BLOCK + record::size(length) + UNIT <= BLOCK;
-        if is_right { Ok(Found { at, facts, length, left }) } else { Err(Nonsense) }
-    }
-
-    #[inline]
-    fn facts(&self, at: u64) -> Result<Facts, Nonsense> {
-        let descriptor: &Descriptor = self.blocks.area().object(self.blocks.offset(at)).ok_or(Nonsense)?;
-        Ok(descriptor.read())
-    }
-
-    /// Copies a short payload; gives the blocks of a long one.
-    #[inline]
-    pub(super) fn copy_short(
-        &self,
-        found: &Found,
-        into: &mut Vec<u8>,
-    ) -> Result<Option<(Vec<u32>, usize)>, Nonsense> {
-        let area = self.blocks.area();
-        let start = self.blocks.offset(found.at);
-        let length = found.length;
-        if found.facts.flags.has(Flags::EXTENT) {
-            return self.payload_blocks(&found.facts, length).map(|blocks| Some((blocks, length)));
-        }
-        if length <= record::SMALL {
-            let descriptor: &Descriptor = area.object(start).ok_or(Nonsense)?;
-            descriptor.append_small_to(length, into);
-        } else {
-            area.append_to(start + UNIT, length, into).ok_or(Nonsense)?;
-        }
-        Ok(None)
-    }
-
-    /// The blocks of the long payload that a record names.
-    pub(super) fn payload_blocks(&self, facts: &Facts, length: usize) -> Result<Vec<u32>, Nonsense> {
-        let count = length.div_ceil(BLOCK as usize);
-        let first = u32::try_from(facts.offset / BLOCK).map_err(|_| Nonsense)?;
-        if count > self.blocks.count() as usize {
-            return Err(Nonsense);
-        }
-        self.blocks.chain(first, count)
-    }
-
-    /// What is left to do without the lock: copying a long payload, and giving memory back.
-    fn finish(&self, won: Won, into: &mut Vec<u8>) -> Result<Taken, NotTaken> {
-        if let Some(block) = won.left {
-            planted!("a-left-block-is-not-freed", self.give_back(&[block]), ());
-        }
-        let Some((blocks, length)) = won.payload else { return Ok(won.taken) };
-        let copied = self.copy_long(&blocks, length, into);
-        self.give_back(&blocks);
-        copied.map(|()| won.taken)
-    }
-
-    /// Copies a long payload, for which no lock is needed.
-    pub(super) fn copy_long(
-        &self,
-        blocks: &[u32],
-        length: usize,
-        into: &mut Vec<u8>,
-    ) -> Result<(), NotTaken> {
-        into.reserve_exact(length);
-        let mut left = length;
-        for &block in blocks {
-            let chunk = left.min(BLOCK as usize);
-            let at = self.blocks.offset(u64::from(block) * BLOCK);
-            self.blocks.area().append_to(at, chunk, into).ok_or(NotTaken::Corrupt)?;
-            left -= chunk;
-        }
-        Ok(())
-    }
-
-    /// Every record between the ends, for a sweep. Under both locks.
-    pub(super) fn walk(
-        &self,
-        mut visit: impl FnMut(u64, &Facts, usize) -> Result<(), Nonsense>,
-    ) -> Result<(), Nonsense> {
-        let (mut head, tail) = (self.words.head(), self.words.tail());
-        while head.number() != tail.number() {
-            let found = self.find(head)?;
-            visit(found.at, &found.facts, found.length)?;
-            head = head.after_one(found.at + record::size(found.length));
-        }
-        Ok(())
     }
 }

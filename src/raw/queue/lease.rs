@@ -14,8 +14,9 @@
 use std::collections::HashMap;
 
 use super::cursor::Cursor;
-use super::get::{Found, NotTaken, NotWon};
+use super::get::NotTaken;
 use super::record::{self, Descriptor, Flags, Lending};
+use super::take::{Found, NotWon};
 use super::{GETTERS, Message, Patience, Queue, wake};
 use crate::shm::Alive as _;
 use crate::shm::atomic::Ordering;

@@ -29,9 +29,11 @@ mod cursor;
 mod get;
 mod holders;
 mod lease;
+mod place;
 mod put;
 mod record;
 mod sweep;
+mod take;
 pub(super) mod words;
 
 use std::sync::Arc;

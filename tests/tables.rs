@@ -1,0 +1,201 @@
+//! What holds of every type of a kind, held by the compiler: a row that is missing here is missing in the crate.
+#![cfg(feature = "tokio")]
+
+use std::error::Error;
+use std::fmt::Debug;
+use std::time::Duration;
+
+use aioprocessing::*;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+aioprocessing::test_support!();
+
+fn handle<T: Clone + Send + Sync + Serialize + DeserializeOwned + Debug + 'static>() {}
+fn moved<T: Send + Sync + Serialize + DeserializeOwned + Debug + 'static>() {}
+fn error<T: Error + Send + Sync + 'static>() {}
+fn guard<T: Send + Debug + 'static>() {}
+fn future<F: Future + Send>(future: F) -> F {
+    future
+}
+
+#[test]
+fn every_handle_is_one() {
+    handle::<AioLock>();
+    handle::<AioRLock>();
+    handle::<AioRwLock>();
+    handle::<AioMutex<u64>>();
+    handle::<AioSemaphore>();
+    handle::<AioBoundedSemaphore>();
+    handle::<AioEvent>();
+    handle::<AioCondition>();
+    handle::<AioBarrier>();
+    handle::<AioValue<f64>>();
+    handle::<AioArray<i32>>();
+    handle::<AioOnce<u8>>();
+    handle::<AioQueue<String>>();
+    handle::<AioLeaseQueue<String>>();
+    handle::<AioJoinableQueue<String>>();
+    handle::<AioSimpleQueue<String>>();
+    moved::<AioConnection<u8, String>>();
+    moved::<AioSender<u8>>();
+    moved::<AioReceiver<u8>>();
+    moved::<SharedMemory>();
+}
+
+#[test]
+fn every_guard_goes_to_another_thread() {
+    guard::<AioLockGuard>();
+    guard::<AioMutexGuard<u64>>();
+    guard::<AioRwLockReadGuard>();
+    guard::<AioRwLockWriteGuard>();
+    guard::<AioArrayGuard<u8>>();
+    guard::<Permit>();
+    guard::<Lease<String>>();
+    guard::<AioTask<u8>>();
+    guard::<AioProcess<u8>>();
+}
+
+#[test]
+fn every_error_is_one() {
+    error::<SpawnError>();
+    error::<JoinError>();
+    error::<BootstrapError>();
+    error::<SignalError>();
+    error::<CreateError>();
+    error::<AcquireError>();
+    error::<AcquireTimeoutError>();
+    error::<TryAcquireError>();
+    error::<ReleaseError>();
+    error::<AcquirePermitError>();
+    error::<AcquirePermitTimeoutError>();
+    error::<TryAcquirePermitError>();
+    error::<ReleasePermitsError>();
+    error::<WaitError>();
+    error::<WaitTimeoutError>();
+    error::<TryWaitError>();
+    error::<ConditionWaitError>();
+    error::<ConditionWaitTimeoutError>();
+    error::<BarrierError>();
+    error::<BarrierTimeoutError>();
+    error::<TryBarrierError>();
+    error::<UpdateError>();
+    error::<UpdateTimeoutError>();
+    error::<TryUpdateError>();
+    error::<OnceError>();
+    error::<OnceTimeoutError>();
+    error::<TryOnceError>();
+    error::<PutError<u8>>();
+    error::<PutTimeoutError<u8>>();
+    error::<TryPutError<u8>>();
+    error::<PutManyError<u8>>();
+    error::<GetError>();
+    error::<GetTimeoutError>();
+    error::<TryGetError>();
+    error::<GetManyError<u8>>();
+    error::<JoinQueueError>();
+    error::<TaskDoneError>();
+    error::<PipeError>();
+    error::<SendError>();
+    error::<SendTimeoutError>();
+    error::<TrySendError>();
+    error::<RecvError>();
+    error::<RecvTimeoutError>();
+    error::<TryRecvError>();
+    error::<PollError>();
+    error::<WaitAnyError>();
+    error::<AddressError>();
+    error::<BindError>();
+    error::<AcceptError>();
+    error::<AcceptTimeoutError>();
+    error::<TryAcceptError>();
+    error::<ConnectError>();
+    error::<ConnectTimeoutError>();
+    error::<TryConnectError>();
+    error::<HandshakeError>();
+    error::<BuildError>();
+    error::<SubmitError>();
+    error::<TaskError>();
+    error::<SuperviseError>();
+    error::<PreforkBindError>();
+    error::<ServeError>();
+    error::<ProgramError>();
+    error::<CreateMemoryError>();
+    error::<OpenMemoryError>();
+    error::<EncodeError>();
+    error::<DecodeError>();
+}
+
+/// Each row is one operation in its four forms, and its future is `Send`.
+#[tokio::test]
+async fn every_waiting_operation_has_four_forms() {
+    const NOW: Duration = Duration::ZERO;
+
+    let lock = AioLock::new().unwrap();
+    drop((lock.try_acquire().is_ok(), lock.acquire().is_ok(), lock.acquire_timeout(NOW).is_ok()));
+    drop(future(lock.coro_acquire()).await.unwrap());
+
+    let rlock = AioRLock::new().unwrap();
+    drop((rlock.try_acquire().is_ok(), rlock.acquire().is_ok(), rlock.acquire_timeout(NOW).is_ok()));
+    drop(future(rlock.coro_acquire()).await.unwrap());
+
+    let mutex = AioMutex::new(1_u64).unwrap();
+    drop((mutex.try_lock().is_ok(), mutex.lock().is_ok(), mutex.lock_timeout(NOW).is_ok()));
+    drop(future(mutex.coro_lock()).await.unwrap());
+
+    let rw = AioRwLock::new().unwrap();
+    drop((rw.try_read().is_ok(), rw.read().is_ok(), rw.read_timeout(NOW).is_ok()));
+    drop(future(rw.coro_read()).await.unwrap());
+    drop((rw.try_write().is_ok(), rw.write().is_ok(), rw.write_timeout(NOW).is_ok()));
+    drop(future(rw.coro_write()).await.unwrap());
+
+    let semaphore = AioSemaphore::new(1).unwrap();
+    drop((semaphore.try_acquire().is_ok(), semaphore.acquire().is_ok()));
+    drop((semaphore.acquire_timeout(NOW).is_ok(), future(semaphore.coro_acquire()).await.unwrap()));
+
+    let event = AioEvent::new().unwrap();
+    event.set();
+    let _ = (event.try_wait().is_ok(), event.wait().is_ok(), event.wait_timeout(NOW).is_ok());
+    future(event.coro_wait()).await.unwrap();
+
+    let barrier = AioBarrier::new(1).unwrap();
+    let _ = (barrier.try_wait().is_ok(), barrier.wait().is_ok(), barrier.wait_timeout(NOW).is_ok());
+    future(barrier.coro_wait()).await.unwrap();
+
+    let condition = AioCondition::new().unwrap();
+    let guard = condition.lock().unwrap();
+    let error = condition.wait_timeout(guard, NOW).unwrap_err();
+    assert!(error.is_timeout());
+    drop(error);
+    let guard = condition.lock().unwrap();
+    drop(future(condition.coro_wait(guard)));
+
+    let once = AioOnce::new().unwrap();
+    let _ = (once.try_get_or_init(|| 1_u8), once.get_or_init(|| 2), once.get_or_init_timeout(|| 3, NOW));
+    assert_eq!(future(once.coro_get_or_init(async || 4)).await, Ok(1));
+
+    let queue = AioQueue::unbounded().unwrap();
+    let _ = (queue.try_put(1_u8).is_ok(), queue.put(2).is_ok(), queue.put_timeout(3, NOW).is_ok());
+    future(queue.coro_put(4)).await.unwrap();
+    let _ = (queue.try_get().is_ok(), queue.get().is_ok(), queue.get_timeout(NOW).is_ok());
+    assert_eq!(future(queue.coro_get()).await.unwrap(), 4);
+
+    let (a, b) = AioPipe::<u8, u8>::duplex().unwrap();
+    let _ = (a.try_send(&1).is_ok(), a.send(&2).is_ok(), a.send_timeout(&3, NOW).is_ok());
+    future(a.coro_send(&4)).await.unwrap();
+    let _ = (b.try_recv().is_ok(), b.recv().is_ok(), b.recv_timeout(NOW).is_ok());
+    assert_eq!(future(b.coro_recv()).await.unwrap(), 4);
+
+    let child = AioProcess::spawn(|| 5_u8, ()).unwrap();
+    assert_eq!(future(child.coro_join()).await.unwrap(), 5);
+    let _ = (child.try_join().is_ok(), child.join().is_ok(), child.join_timeout(NOW).is_ok());
+}
+
+/// The line of the caller, and not one of the crate's, stands in what a timeout says.
+#[test]
+fn a_timeout_names_the_line_of_the_holder() {
+    let lock = AioLock::new().unwrap();
+    let (_guard, line) = (lock.acquire().unwrap(), line!());
+    let text = lock.try_acquire().unwrap_err().to_string();
+    assert!(text.contains(&format!("tables.rs:{line}")), "{text}");
+}
