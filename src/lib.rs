@@ -6,6 +6,9 @@
 //!   process as an argument of [`AioProcess::spawn`] or inside of an item.
 //! * [`AioPipe`] connects two ends that send messages with anything in them, sockets by [`Passed`] included, and
 //!   [`wait_any`] waits for ends, processes, events and queues together.
+//! * [`SharedMemory`] and [`ShareableList`] are named, and shared with Python's of the same name.
+//! * [`AioListener`] and [`AioClient`] connect programs that know an address and a key, over local sockets and TCP, and with
+//!   `python_compatible` Python's `multiprocessing.connection`.
 //! * [`Programs`] runs external programs, so many at a time; `Prefork` serves a socket in worker processes; [`supervise`] keeps
 //!   processes running.
 //! * An operation that waits comes in four forms: `try_get`, `get`, `get_timeout`, and the async `coro_get`, which needs

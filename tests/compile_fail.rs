@@ -10,3 +10,13 @@ fn only_functions_without_captures_can_be_spawned() {
     cases.compile_fail("tests/compile/spawn_function_pointer.rs");
     cases.compile_fail("tests/compile/spawn_wrong_arguments.rs");
 }
+
+/// Case 126: no view outlives the mapping (P21).
+#[test]
+fn case_126_no_view_outlives_its_memory() {
+    let cases = trybuild::TestCases::new();
+    cases.pass("tests/compile/memory_pass.rs");
+    cases.compile_fail("tests/compile/memory_view_outlives.rs");
+    cases.compile_fail("tests/compile/memory_items_outlive.rs");
+    cases.compile_fail("tests/compile/memory_not_plain.rs");
+}

@@ -13,8 +13,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use aioprocessing::{
-    AcceptError, Address, AddressError, AioClient, AioConnection, AioEvent, AioListener, AioProcess, AuthKey,
-    BindError, ConnectError, HandshakeError, Passed, coro_wait_any, wait_any,
+    AcceptError, Address, AddressError, AioClient, AioConnection, AioEvent, AioListener, AioProcess,
+    AioQueue, AuthKey, BindError, ConnectError, HandshakeError, Passed, Waitable, coro_wait_any, wait_any,
 };
 use kit::either::either;
 use kit::sides::{Side, each};
@@ -150,20 +150,7 @@ fn case_114_a_dead_listener_s_file_is_replaced() {
     let _ = child.join();
     assert!(path.exists());
     assert!(AioClient::connect::<u8, u8>(&path, AuthKey::none()).unwrap_err().is_nobody_listens());
-    // Of several that find it dead, one wins, and all the others are told.
-    let barrier = std::sync::Barrier::new(4);
-    let listeners: Vec<_> = std::thread::scope(|scope| {
-        let bind = || {
-            barrier.wait();
-            AioListener::<u8, u8>::bind(&path, AuthKey::none())
-        };
-        let threads: Vec<_> = (0..4).map(|_| scope.spawn(bind)).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-    });
-    let (winners, losers): (Vec<_>, Vec<_>) = listeners.into_iter().partition(Result::is_ok);
-    assert_eq!(winners.len(), 1);
-    assert!(losers.iter().all(|lost| matches!(lost, Err(BindError::InUse { .. }))), "{losers:?}");
-    let winner = winners.into_iter().next().unwrap().unwrap();
+    let winner = AioListener::<u8, u8>::bind(&path, AuthKey::none()).unwrap();
     let connected = std::thread::spawn({
         let path = path.clone();
         move || AioClient::connect::<u8, u8>(&path, AuthKey::none()).unwrap()
@@ -172,6 +159,30 @@ fn case_114_a_dead_listener_s_file_is_replaced() {
     assert_eq!(connected.join().unwrap().recv().unwrap(), 1);
     drop(winner);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn case_114_of_several_that_find_it_dead_one_wins() {
+    let _watchdog = Watchdog::new("case_114_of_several_that_find_it_dead_one_wins");
+    for _ in 0..50 {
+        let (folder, path) = folder();
+        drop(UnixListener::bind(&path).unwrap());
+        let barrier = std::sync::Barrier::new(4);
+        let listeners: Vec<_> = std::thread::scope(|scope| {
+            let bind = || {
+                barrier.wait();
+                AioListener::<u8, u8>::bind(&path, AuthKey::none())
+            };
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(bind)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let (winners, losers): (Vec<_>, Vec<_>) = listeners.into_iter().partition(Result::is_ok);
+        assert_eq!(winners.len(), 1);
+        assert!(losers.iter().all(|lost| matches!(lost, Err(BindError::InUse { .. }))), "{losers:?}");
+        // And the file is the winner's: it goes with it, and nothing else is left.
+        drop(winners);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
 }
 
 /// P26: a path that `sockaddr_un` has no room for.
@@ -286,6 +297,7 @@ fn case_116_a_silent_client_holds_nobody_up() {
         for address in families() {
             let listener = AioListener::<u8, u8>::bind(address, b"").unwrap();
             let address = listener.address().clone();
+            let begun = std::time::Instant::now();
             // It was first, and says nothing.
             let mut silent: Box<dyn Read + Send> = match (address.tcp(), address.abstract_name()) {
                 (Some(to), _) => Box::new(std::net::TcpStream::connect(to).unwrap()),
@@ -305,14 +317,12 @@ fn case_116_a_silent_client_holds_nobody_up() {
             );
             accept(side, &listener).unwrap().send(&9).unwrap();
             assert_eq!(good.join(), 9);
-            assert_eq!(listener.refused(), 0);
             // The silent one is sent away in time, by whoever is in an accept then.
-            let begun = std::time::Instant::now();
             kit::until("the end of patience", || {
                 assert!(listener.accept_timeout(Duration::from_millis(50)).unwrap_err().is_timeout());
                 listener.refused() == 1
             });
-            assert!(begun.elapsed() > Duration::from_millis(1500));
+            assert!(begun.elapsed() >= Duration::from_secs(2));
             assert!(matches!(listener.take_refusals()[0].error, HandshakeError::TooSlow));
             let mut greeting = Vec::new();
             let _ = silent.read_to_end(&mut greeting);
@@ -509,6 +519,88 @@ fn descriptors_travel_on_local_connections() {
     assert_eq!(came.len(), 1 + 253 + 252);
 }
 
+#[test]
+fn a_gibibyte_arrives() {
+    const LENGTH: usize = 1 << 30;
+    let _watchdog = Watchdog::new("a_gibibyte_arrives");
+    let listener = AioListener::<u8, u8>::bind(Address::private().unwrap(), b"key").unwrap();
+    let send = |address: Address| {
+        let connection = AioClient::connect::<u8, u8>(address, b"key").unwrap();
+        let mut bytes = vec![0; LENGTH];
+        (bytes[LENGTH / 2], bytes[LENGTH - 1]) = (1, 2);
+        connection.send_bytes(&bytes).unwrap();
+    };
+    let child = AioProcess::builder().daemon(true).spawn(send, (listener.address().clone(),)).unwrap();
+    let connection = listener.accept().unwrap();
+    let came = connection.recv_bytes().unwrap();
+    assert_eq!((came.len(), came[0], came[LENGTH / 2], came[LENGTH - 1]), (LENGTH, 0, 1, 2));
+    drop(came);
+    child.join().unwrap();
+}
+
+/// Without a descriptor nobody is accepted, and nobody lost.
+#[test]
+fn a_shortage_of_descriptors() {
+    let _watchdog = Watchdog::new("a_shortage_of_descriptors");
+    let (bound, address) = (AioEvent::new().unwrap(), Address::private().unwrap());
+    let serve = |address: Address, bound: AioEvent| {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        let listener = AioListener::<u8, u8>::bind(&address, b"key").unwrap();
+        bound.set();
+        assert!(matches!(wait_any(&[&bound], None).as_deref(), Ok([0])));
+        let limit = Rlimit { current: Some(100), ..getrlimit(Resource::Nofile) };
+        setrlimit(Resource::Nofile, limit).unwrap();
+        let held: Vec<_> = std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).collect();
+        assert!(!held.is_empty());
+        match listener.accept() {
+            Err(AcceptError::Io(error)) => assert_eq!(error.raw_os_error(), Some(24)),
+            other => panic!("{other:?}"),
+        }
+        drop(held);
+        listener.accept().unwrap().send(&1).unwrap();
+    };
+    let child = AioProcess::builder().daemon(true).spawn(serve, (address.clone(), bound.clone())).unwrap();
+    bound.wait().unwrap();
+    assert_eq!(AioClient::connect::<u8, u8>(&address, b"key").unwrap().recv().unwrap(), 1);
+    child.join().unwrap();
+}
+
+/// Case 111: all kinds together.
+#[test]
+fn case_111_listeners_connections_processes_events_and_queues() {
+    for &side in Side::ALL {
+        let _watchdog = Watchdog::new("case_111_listeners_connections_processes_events_and_queues");
+        let wait =
+            |things: &[&dyn Waitable]| either!(side, wait_any(things, None), coro_wait_any(things)).unwrap();
+        let listener = AioListener::<u8, u8>::bind("tcp:127.0.0.1:0", b"key").unwrap();
+        let (event, queue) = (AioEvent::new().unwrap(), AioQueue::<u8>::unbounded().unwrap());
+        let talk = |address: Address, queue: AioQueue<u8>, event: AioEvent| {
+            let connection = AioClient::connect::<u8, u8>(address, b"key").unwrap();
+            connection.send(&connection.recv().unwrap()).unwrap();
+            queue.put(connection.recv().unwrap()).unwrap();
+            event.wait().unwrap();
+        };
+        let arguments = (listener.address().clone(), queue.clone(), event.clone());
+        let child = AioProcess::builder().daemon(true).spawn(talk, arguments).unwrap();
+        let sentinel = child.sentinel();
+        assert_eq!(wait(&[&event, &queue, &child, &sentinel, &listener]), [4]);
+        let connection = listener.accept().unwrap();
+        connection.send(&5).unwrap();
+        let things: [&dyn Waitable; 6] = [&event, &queue, &child, &sentinel, &listener, &connection];
+        assert_eq!(wait(&things), [5]);
+        assert_eq!(connection.recv().unwrap(), 5);
+        connection.send(&6).unwrap();
+        assert_eq!(wait(&things), [1]);
+        assert_eq!(queue.get().unwrap(), 6);
+        event.set();
+        assert_eq!(wait(&things)[0], 0);
+        child.join().unwrap();
+        assert_eq!(wait(&things), [0, 2, 3, 5]);
+        listener.close();
+        assert_eq!(wait(&things), [0, 2, 3, 4, 5]);
+    }
+}
+
 /// Case 111: a listener among others.
 #[test]
 fn case_111_a_listener_is_waited_for() {
@@ -593,6 +685,28 @@ fn what_one_accept_leaves_is_another_s() {
     }
 }
 
+/// The same, step by step: one waits, and another picks both up.
+#[test]
+fn what_one_accept_leaves_wakes_who_waits() {
+    let _watchdog = Watchdog::new("what_one_accept_leaves_wakes_who_waits");
+    let (_folder, path) = folder();
+    kit::runtime().block_on(async {
+        // Without a key, a Python is a client as soon as it is picked up.
+        let builder = AioListener::builder().python_compatible();
+        let listener = builder.bind::<u8, u8>(&path, AuthKey::none()).unwrap();
+        let waiting = tokio::spawn({
+            let listener = listener.clone();
+            async move { listener.coro_accept().await.unwrap() }
+        });
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+        }
+        let _clients = [UnixStream::connect(&path).unwrap(), UnixStream::connect(&path).unwrap()];
+        let _first = listener.try_accept().unwrap();
+        let _second = waiting.await.unwrap();
+    });
+}
+
 #[test]
 fn a_dropped_accept_has_taken_nobody() {
     let _watchdog = Watchdog::new("a_dropped_accept_has_taken_nobody");
@@ -656,4 +770,21 @@ fn debug_shows_the_state() {
     let shown = format!("{listener:?}");
     assert!(shown.contains("tcp:127.0.0.1:") && shown.contains("refused: 0"), "{shown}");
     assert!(!format!("{:?}", AuthKey::from(b"secret")).contains("secret"));
+}
+
+#[test]
+fn futures_are_send_and_handles_are_sync() {
+    fn send<T: Send>(it: T) -> T {
+        it
+    }
+    fn sync<T: Sync + Send + std::fmt::Debug>(_: &T) {}
+    let _watchdog = Watchdog::new("futures_are_send_and_handles_are_sync");
+    let listener = AioListener::<u8, u8>::bind(Address::private().unwrap(), b"key").unwrap();
+    sync(&listener);
+    kit::runtime().block_on(async {
+        let connecting = send(AioClient::coro_connect::<u8, u8>(listener.address(), b"key"));
+        let (accepted, connected) = tokio::join!(send(listener.coro_accept()), connecting);
+        sync(&connected.unwrap());
+        send(accepted.unwrap().coro_recv()).await.unwrap_err();
+    });
 }

@@ -139,8 +139,8 @@ fn case_109_writers_do_not_interleave() {
             std::thread::spawn(move || {
                 let side = Side::ALL[writer as usize % Side::ALL.len()];
                 for n in 0..EACH {
-                    // Longer than any socket's buffer, some of them.
-                    let message = vec![writer * EACH + n; if n % 20 == 0 { 1 << 20 } else { 1 << 10 }];
+                    // Some of them are long enough to fill the socket's buffer between them.
+                    let message = vec![writer * EACH + n; if n % 20 == 0 { 1 << 18 } else { 1 << 8 }];
                     either!(side, end.send(&message), end.coro_send(&message)).unwrap();
                 }
             })

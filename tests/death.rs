@@ -33,6 +33,8 @@ mod lifecycle;
 mod locks;
 #[path = "death/meeting.rs"]
 mod meeting;
+#[path = "death/pools.rs"]
+mod pools;
 #[path = "death/queues.rs"]
 mod queues;
 #[path = "death/readers.rs"]
@@ -63,6 +65,7 @@ fn scenarios() -> Vec<&'static Scenario> {
         semaphores::SCENARIOS,
         meeting::SCENARIOS,
         queues::SCENARIOS,
+        pools::SCENARIOS,
     ];
     all.into_iter().flatten().filter(|scenario| scenario.name.contains(&wanted)).collect()
 }

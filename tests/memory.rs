@@ -15,10 +15,51 @@ use kit::{Watchdog, is_dead, sleep_for_ever, until};
 
 aioprocessing::test_support!();
 
-/// A name that no other test has.
-fn name() -> String {
+/// A name that no other test has. What a failed test leaves under it, or under it with a number behind, goes with this.
+struct Name(String);
+
+impl std::ops::Deref for Name {
+    type Target = String;
+
+    fn deref(&self) -> &String {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for Name {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Drop for Name {
+    fn drop(&mut self) {
+        for name in names_of(&self.0) {
+            let _ = std::fs::remove_file(path(&name));
+        }
+    }
+}
+
+fn name() -> Name {
     static COUNT: AtomicU32 = AtomicU32::new(0);
-    format!("aioprocessing-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+    Name(format!("aioprocessing-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)))
+}
+
+/// What there is of that name, or of that name with a number behind.
+fn names_of(name: &str) -> Vec<String> {
+    let entries = std::fs::read_dir("/dev/shm").unwrap();
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let numbered = format!("{name}-");
+    names.filter(|found| found == name || found.starts_with(&numbered)).collect()
+}
+
+/// Waits for a tracker to have done its work, and not for so long that it could not be told that it has not.
+fn until_gone(names: &[&str]) {
+    let begun = std::time::Instant::now();
+    while names.iter().any(|name| !names_of(name).is_empty()) {
+        assert!(begun.elapsed().as_secs() < 15, "the names of a process that has ended are still there");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
 }
 
 fn path(name: &str) -> PathBuf {
@@ -29,19 +70,21 @@ fn is_there(name: &str) -> bool {
     path(name).try_exists().unwrap()
 }
 
-/// The trackers of a process: there is one at most.
+fn children(of: u32) -> Vec<u32> {
+    let mut all = Vec::new();
+    for task in std::fs::read_dir(format!("/proc/{of}/task")).unwrap() {
+        let text = std::fs::read_to_string(task.unwrap().path().join("children")).unwrap_or_default();
+        all.extend(text.split_whitespace().map(|pid| pid.parse::<u32>().unwrap()));
+    }
+    all
+}
+
+/// The trackers of a process that have begun: there is one at most.
 fn trackers(of: u32) -> Vec<u32> {
-    let children = std::fs::read_dir(format!("/proc/{of}/task")).unwrap().flat_map(|task| {
-        std::fs::read_to_string(task.unwrap().path().join("children"))
-            .unwrap_or_default()
-            .split_whitespace()
-            .map(|pid| pid.parse().unwrap())
-            .collect::<Vec<u32>>()
-    });
     let is_tracker = |pid: &u32| {
         std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim() == "MemoryTracker")
     };
-    children.filter(is_tracker).collect()
+    children(of).into_iter().filter(is_tracker).collect()
 }
 
 fn tracker(of: u32) -> u32 {
@@ -69,7 +112,7 @@ fn case_122_create_and_attach() {
     assert!(memory.bytes().iter().all(|byte| byte.load(Ordering::Relaxed) == 0));
 
     let again = SharedMemory::create(&name, 5).unwrap_err();
-    assert!(again.is_exists() && again.to_string().contains(&name));
+    assert!(again.is_exists() && again.to_string().contains(name.as_str()));
     assert!(SharedMemory::create_untracked(&name, 5).unwrap_err().is_exists());
 
     let same = SharedMemory::open(&format!("/{name}")).unwrap();
@@ -104,9 +147,11 @@ fn case_123_attaching_and_ending_destroys_nothing() {
         }
     }
     let _watchdog = Watchdog::new("case 123");
-    let memory = SharedMemory::create(&name(), 1).unwrap();
+    let name = name();
+    let memory = SharedMemory::create(&name, 1).unwrap();
     for kill in [false, true] {
         let child = AioProcess::builder()
+            .daemon(true)
             .stdout(Stdio::piped())
             .spawn(attach, (memory.name().to_owned(), kill))
             .unwrap();
@@ -116,7 +161,7 @@ fn case_123_attaching_and_ending_destroys_nothing() {
             child.kill().unwrap();
         }
         let _ = child.join();
-        until("its own block's end", || !is_there(own.trim()));
+        until_gone(&[own.trim()]);
         assert!(memory.is_linked());
     }
     assert_eq!(memory.get::<u8>(0).unwrap(), 2);
@@ -145,7 +190,8 @@ fn case_124_a_creators_end_removes_its_blocks() {
         let names = [name(), name(), name()];
         let builder =
             AioProcess::builder().stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let child = builder.process_group(0).spawn(create, (names.to_vec(), end.to_owned())).unwrap();
+        let args = (names.each_ref().map(|name| name.to_string()).to_vec(), end.to_owned());
+        let child = builder.daemon(true).process_group(0).spawn(create, args).unwrap();
         BufReader::new(child.take_stdout().unwrap()).read_line(&mut String::new()).unwrap();
         assert_eq!(names.each_ref().map(|name| is_there(name)), [false, true, true], "{end}");
         let view = SharedMemory::open(&names[1]).unwrap();
@@ -165,7 +211,7 @@ fn case_124_a_creators_end_removes_its_blocks() {
             _ => writeln!(child.take_stdin().unwrap(), "now").unwrap(),
         }
         let _ = child.join();
-        until("the names' end", || !names.iter().any(|name| is_there(name)));
+        until_gone(&names.each_ref().map(|name| name.as_str()));
         until("the tracker's end", || is_dead(tracker));
         assert_eq!(view.get::<u8>(0).unwrap(), 7, "{end}: views stay");
     }
@@ -193,7 +239,8 @@ fn case_124_what_others_created_anew_stays() {
     }
     let _watchdog = Watchdog::new("case 124, created anew");
     let name = name();
-    let child = AioProcess::builder().stdout(Stdio::piped()).spawn(create, (name.clone(),)).unwrap();
+    let child =
+        AioProcess::builder().daemon(true).stdout(Stdio::piped()).spawn(create, (name.clone(),)).unwrap();
     BufReader::new(child.take_stdout().unwrap()).read_line(&mut String::new()).unwrap();
     let tracker = tracker(child.pid());
     SharedMemory::open(&name).unwrap().unlink().unwrap();
@@ -221,18 +268,18 @@ fn case_124_a_creator_killed_at_any_moment_leaves_nothing() {
     for turn in 0..60_u32 {
         watchdog.step(format!("turn {turn}"));
         let prefix = name();
-        let child = AioProcess::builder().stdout(Stdio::piped()).spawn(create, (prefix.clone(),)).unwrap();
+        let child = AioProcess::builder()
+            .daemon(true)
+            .stdout(Stdio::piped())
+            .spawn(create, (prefix.clone(),))
+            .unwrap();
         BufReader::new(child.take_stdout().unwrap()).read_line(&mut String::new()).unwrap();
         for _ in 0..turn * turn * 400 {
             std::hint::spin_loop();
         }
         child.kill().unwrap();
         let _ = child.join();
-        until("the names' end", || {
-            let mut entries = std::fs::read_dir("/dev/shm").unwrap();
-            !entries
-                .any(|entry| entry.unwrap().file_name().to_string_lossy().starts_with(&format!("{prefix}-")))
-        });
+        until_gone(&[prefix.as_str()]);
     }
 }
 
@@ -251,9 +298,10 @@ fn case_124_a_killed_tracker_is_replaced_at_the_next_block() {
     let _watchdog = Watchdog::new("a killed tracker");
     let names = [name(), name()];
     let child = AioProcess::builder()
+        .daemon(true)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .spawn(create, (names.to_vec(),))
+        .spawn(create, (names.each_ref().map(|name| name.to_string()).to_vec(),))
         .unwrap();
     let (mut lines, mut stdin) =
         (BufReader::new(child.take_stdout().unwrap()).lines(), child.take_stdin().unwrap());
@@ -267,7 +315,34 @@ fn case_124_a_killed_tracker_is_replaced_at_the_next_block() {
     assert_ne!(first, second);
     child.kill().unwrap();
     let _ = child.join();
-    until("the names' end", || !names.iter().any(|name| is_there(name)));
+    until_gone(&names.each_ref().map(|name| name.as_str()));
+}
+
+/// Also one that may less than the process that started it.
+#[test]
+fn case_124_a_creator_of_another_user() {
+    fn create(name: String) {
+        let block = SharedMemory::create(&name, 100).unwrap();
+        SharedMemory::open(block.name()).unwrap().set(0, 1_u8).unwrap();
+        println!("ready");
+        sleep_for_ever();
+    }
+    if !rustix::process::getuid().is_root() {
+        println!("skipped: only root can become another user");
+        return;
+    }
+    let _watchdog = Watchdog::new("another user");
+    let name = name();
+    let builder = AioProcess::builder().uid(65_534).gid(65_534).daemon(true).stdout(Stdio::piped());
+    let child = builder.spawn(create, (name.clone(),)).unwrap();
+    let mut line = String::new();
+    BufReader::new(child.take_stdout().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "ready\n");
+    let file = std::fs::metadata(path(&name)).unwrap();
+    assert_eq!((file.mode() & 0o7777, file.uid(), file.gid()), (0o600, 65_534, 65_534));
+    child.kill().unwrap();
+    let _ = child.join();
+    until_gone(&[name.as_str()]);
 }
 
 /// Only an unlink ends what is not tracked.
@@ -275,7 +350,7 @@ fn case_124_a_killed_tracker_is_replaced_at_the_next_block() {
 fn case_124_an_untracked_block_outlives_its_creator() {
     fn create(name: String) {
         SharedMemory::create_untracked(&name, 3).unwrap().set(1, 9_u8).unwrap();
-        assert_eq!(trackers(std::process::id()), []);
+        assert_eq!(children(std::process::id()), []);
     }
     let name = name();
     AioProcess::spawn(create, (name.clone(),)).unwrap().join().unwrap();
@@ -371,7 +446,7 @@ fn case_126_views_and_copies_are_held_to_the_size() {
     assert!(memory.get::<[u64; 626]>(0).is_err());
 
     // Small ones are copied by the program, large ones by the kernel.
-    for length in [0, 1, 3, 8, 100, 511, 512, 513, 2000, 4096] {
+    for length in [0, 1, 3, 8, 100, 2047, 2048, 2049, 4096] {
         for offset in [0, 1, 7, 904] {
             let pattern: Vec<u8> = (0..length).map(|index| (index * 7 + offset + length) as u8).collect();
             memory.copy_in(offset, &pattern).unwrap();
@@ -600,4 +675,35 @@ fn a_thousand_blocks_leave_no_descriptor_behind() {
         first.unlink().unwrap();
     }
     AioProcess::spawn(many, ()).unwrap().join().unwrap();
+}
+
+/// Case 163: once all blocks are unlinked, neither a name nor the tracker is left for those who look for leaks.
+#[cfg(feature = "fixture")]
+#[test]
+fn case_163_unlinked_blocks_are_no_leaks() {
+    use aioprocessing::fixture::Leaks;
+
+    fn look() -> Result<(Vec<String>, Vec<String>), String> {
+        mount_small()?;
+        let leaks = Leaks::watch();
+        let memory = SharedMemory::create("one", 100).unwrap();
+        let found = leaks.found();
+        memory.unlink().unwrap();
+        drop(memory);
+        let by_another = SharedMemory::create("two", 100).unwrap();
+        std::fs::remove_file(path("two")).unwrap();
+        drop(by_another);
+        let left = leaks.found();
+        // And another tracker comes.
+        SharedMemory::create("three", 1).unwrap();
+        tracker(std::process::id());
+        Ok((found, left))
+    }
+    match AioProcess::spawn(look, ()).unwrap().join().unwrap() {
+        Ok((found, left)) => {
+            assert!(found.iter().any(|line| line.contains("/dev/shm/one")), "{found:?}");
+            assert_eq!(left, Vec::<String>::new());
+        }
+        Err(why) => println!("case 163 is skipped: no tmpfs can be mounted here ({why})"),
+    }
 }

@@ -132,34 +132,50 @@ async fn every_waiting_operation_has_four_forms() {
     const NOW: Duration = Duration::ZERO;
 
     let lock = AioLock::new().unwrap();
-    drop((lock.try_acquire().is_ok(), lock.acquire().is_ok(), lock.acquire_timeout(NOW).is_ok()));
+    assert!(lock.try_acquire().is_ok());
+    assert!(lock.acquire().is_ok());
+    assert!(lock.acquire_timeout(NOW).is_ok());
     drop(future(lock.coro_acquire()).await.unwrap());
 
     let rlock = AioRLock::new().unwrap();
-    drop((rlock.try_acquire().is_ok(), rlock.acquire().is_ok(), rlock.acquire_timeout(NOW).is_ok()));
+    assert!(rlock.try_acquire().is_ok());
+    assert!(rlock.acquire().is_ok());
+    assert!(rlock.acquire_timeout(NOW).is_ok());
     drop(future(rlock.coro_acquire()).await.unwrap());
 
     let mutex = AioMutex::new(1_u64).unwrap();
-    drop((mutex.try_lock().is_ok(), mutex.lock().is_ok(), mutex.lock_timeout(NOW).is_ok()));
+    assert!(mutex.try_lock().is_ok());
+    assert!(mutex.lock().is_ok());
+    assert!(mutex.lock_timeout(NOW).is_ok());
     drop(future(mutex.coro_lock()).await.unwrap());
 
     let rw = AioRwLock::new().unwrap();
-    drop((rw.try_read().is_ok(), rw.read().is_ok(), rw.read_timeout(NOW).is_ok()));
+    assert!(rw.try_read().is_ok());
+    assert!(rw.read().is_ok());
+    assert!(rw.read_timeout(NOW).is_ok());
     drop(future(rw.coro_read()).await.unwrap());
-    drop((rw.try_write().is_ok(), rw.write().is_ok(), rw.write_timeout(NOW).is_ok()));
+    assert!(rw.try_write().is_ok());
+    assert!(rw.write().is_ok());
+    assert!(rw.write_timeout(NOW).is_ok());
     drop(future(rw.coro_write()).await.unwrap());
 
     let semaphore = AioSemaphore::new(1).unwrap();
-    drop((semaphore.try_acquire().is_ok(), semaphore.acquire().is_ok()));
-    drop((semaphore.acquire_timeout(NOW).is_ok(), future(semaphore.coro_acquire()).await.unwrap()));
+    assert!(semaphore.try_acquire().is_ok());
+    assert!(semaphore.acquire().is_ok());
+    assert!(semaphore.acquire_timeout(NOW).is_ok());
+    drop(future(semaphore.coro_acquire()).await.unwrap());
 
     let event = AioEvent::new().unwrap();
     event.set();
-    let _ = (event.try_wait().is_ok(), event.wait().is_ok(), event.wait_timeout(NOW).is_ok());
+    assert!(event.try_wait().is_ok());
+    assert!(event.wait().is_ok());
+    assert!(event.wait_timeout(NOW).is_ok());
     future(event.coro_wait()).await.unwrap();
 
     let barrier = AioBarrier::new(1).unwrap();
-    let _ = (barrier.try_wait().is_ok(), barrier.wait().is_ok(), barrier.wait_timeout(NOW).is_ok());
+    assert!(barrier.try_wait().is_ok());
+    assert!(barrier.wait().is_ok());
+    assert!(barrier.wait_timeout(NOW).is_ok());
     future(barrier.coro_wait()).await.unwrap();
 
     let condition = AioCondition::new().unwrap();
@@ -171,24 +187,36 @@ async fn every_waiting_operation_has_four_forms() {
     drop(future(condition.coro_wait(guard)));
 
     let once = AioOnce::new().unwrap();
-    let _ = (once.try_get_or_init(|| 1_u8), once.get_or_init(|| 2), once.get_or_init_timeout(|| 3, NOW));
+    assert!(once.try_get_or_init(|| 1_u8).is_ok());
+    assert!(once.get_or_init(|| 2).is_ok());
+    assert!(once.get_or_init_timeout(|| 3, NOW).is_ok());
     assert_eq!(future(once.coro_get_or_init(async || 4)).await, Ok(1));
 
     let queue = AioQueue::unbounded().unwrap();
-    let _ = (queue.try_put(1_u8).is_ok(), queue.put(2).is_ok(), queue.put_timeout(3, NOW).is_ok());
+    assert!(queue.try_put(1_u8).is_ok());
+    assert!(queue.put(2).is_ok());
+    assert!(queue.put_timeout(3, NOW).is_ok());
     future(queue.coro_put(4)).await.unwrap();
-    let _ = (queue.try_get().is_ok(), queue.get().is_ok(), queue.get_timeout(NOW).is_ok());
+    assert!(queue.try_get().is_ok());
+    assert!(queue.get().is_ok());
+    assert!(queue.get_timeout(NOW).is_ok());
     assert_eq!(future(queue.coro_get()).await.unwrap(), 4);
 
     let (a, b) = AioPipe::<u8, u8>::duplex().unwrap();
-    let _ = (a.try_send(&1).is_ok(), a.send(&2).is_ok(), a.send_timeout(&3, NOW).is_ok());
+    assert!(a.try_send(&1).is_ok());
+    assert!(a.send(&2).is_ok());
+    assert!(a.send_timeout(&3, NOW).is_ok());
     future(a.coro_send(&4)).await.unwrap();
-    let _ = (b.try_recv().is_ok(), b.recv().is_ok(), b.recv_timeout(NOW).is_ok());
+    assert!(b.try_recv().is_ok());
+    assert!(b.recv().is_ok());
+    assert!(b.recv_timeout(NOW).is_ok());
     assert_eq!(future(b.coro_recv()).await.unwrap(), 4);
 
     let child = AioProcess::spawn(|| 5_u8, ()).unwrap();
     assert_eq!(future(child.coro_join()).await.unwrap(), 5);
-    let _ = (child.try_join().is_ok(), child.join().is_ok(), child.join_timeout(NOW).is_ok());
+    assert!(child.try_join().is_ok());
+    assert!(child.join().is_ok());
+    assert!(child.join_timeout(NOW).is_ok());
 }
 
 /// The line of the caller, and not one of the crate's, stands in what a timeout says.

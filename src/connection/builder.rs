@@ -58,7 +58,11 @@ impl<C: Codec> ListenerBuilder<C> {
     /// with `multiprocessing.connection.Client(path, authkey=b"…")` exchanges `send_bytes` and `recv_bytes` with this one. Python's own `send`
     /// pickles, which nothing here reads. For an abstract name Python writes `"\0name"`. No descriptors travel.
     ///
-    /// Without a key Python asks nobody, and this one admits the same user.
+    /// Python's challenge says nothing of where it comes from: a listener that a client is made to connect to can pass its answer on to another
+    /// one with the same key. This crate's own does not have that fault.
+    ///
+    /// Without a key Python asks nobody, and this one admits the same user. An empty key is one, but listeners of older Pythons take it
+    /// for none.
     pub fn python_compatible(mut self) -> Self {
         self.protocol = Protocol::Python;
         self

@@ -1,8 +1,9 @@
 //! Sockets with a name. interprocess makes the local ones; the care for their files is here.
 //!
 //! A file comes into being under a name that nobody knows, with its mode set before, and is renamed once it listens: under its
-//! own name it never is anything but a listener that only this user can open. The file of a dead listener changes places with
-//! the new one, and what has been got that way is looked at again, so that of two that find it dead one wins.
+//! own name it never is anything but a listener that only this user can open. Whoever replaces the file of a dead listener
+//! holds a lock on the folder between the look and the step, so that of two that find it dead one wins; and a listener's file
+//! goes before its socket does, so that nobody finds it dead who could then lose his own to its owner.
 
 use std::ffi::OsString;
 use std::io;
@@ -10,6 +11,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::time::Duration;
 
 use interprocess::ConnectWaitMode;
 use interprocess::local_socket::{
@@ -19,7 +21,8 @@ use interprocess::local_socket::{
 use interprocess::os::unix::local_socket::ListenerOptionsExt;
 use interprocess::os::unix::uds_local_socket::{Listener, Stream};
 use rustix::fs::{
-    AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, linkat, openat, renameat_with, statat, unlinkat,
+    AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, RenameFlags, flock, linkat, openat, renameat,
+    renameat_with, statat, unlinkat,
 };
 use rustix::io::Errno;
 use rustix::net::{
@@ -38,9 +41,10 @@ const ONLY_THIS_USER: u32 = 0o600;
 
 /// A socket that listens, and its file.
 pub(super) struct Bound {
+    // Declared before the socket: it goes first.
+    _file: Option<SocketFile>,
     pub(super) socket: OwnedFd,
     pub(super) address: Address,
-    _file: Option<SocketFile>,
 }
 
 /// Listens there.
@@ -140,28 +144,16 @@ impl Drop for Unpublished<'_> {
 impl Unpublished<'_> {
     /// Gives it its name, if no listener has it that lives.
     fn publish(&self, name: &OsString) -> io::Result<()> {
-        const TRIES: u32 = 100;
-        for _ in 0..TRIES {
-            match self.rename(name) {
-                Err(Errno::EXIST) => {}
-                other => return Ok(other?),
-            }
-            match life(self.folder, name)? {
-                Life::Gone => {}
-                Life::Lives => return Err(io::ErrorKind::AddrInUse.into()),
-                Life::Dead => {
-                    self.exchange(name)?;
-                    // Somebody may have been faster, and then this is a live one.
-                    if life(self.folder, self.name)? != Life::Lives {
-                        let _ = unlinkat(self.folder, self.name, AtFlags::empty());
-                        return Ok(());
-                    }
-                    self.exchange(name)?;
-                    return Err(io::ErrorKind::AddrInUse.into());
-                }
-            }
+        match self.rename(name) {
+            Err(Errno::EXIST) => {}
+            other => return Ok(other?),
         }
-        Err(io::ErrorKind::AddrInUse.into())
+        let _alone = planted!("nobody-is-alone-who-replaces", alone_in(self.folder)?, None);
+        match life(self.folder, name)? {
+            Life::Lives => Err(io::ErrorKind::AddrInUse.into()),
+            Life::Dead => Ok(renameat(self.folder, self.name, self.folder, name)?),
+            Life::Gone => Ok(self.rename(name)?),
+        }
     }
 
     fn rename(&self, name: &OsString) -> Result<(), Errno> {
@@ -174,11 +166,26 @@ impl Unpublished<'_> {
             other => other,
         }
     }
+}
 
-    fn exchange(&self, name: &OsString) -> io::Result<()> {
-        let flags = planted!("a-dead-file-is-overwritten", RenameFlags::EXCHANGE, RenameFlags::empty());
-        Ok(renameat_with(self.folder, self.name, self.folder, name, flags)?)
+/// While this lives, nobody else replaces a file in the folder.
+fn alone_in(folder: &OwnedFd) -> io::Result<Option<OwnedFd>> {
+    const TRIES: u32 = 1000;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let lock = match openat(folder, ".", flags, Mode::empty()) {
+        // A folder that can't be read can't be locked either. Two that replace the same file at the same time are rare enough.
+        Err(Errno::ACCESS) => return Ok(None),
+        other => other?,
+    };
+    for _ in 0..TRIES {
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(Some(lock)),
+            Err(Errno::AGAIN | Errno::INTR) => std::thread::sleep(Duration::from_millis(1)),
+            Err(error) => return Err(error.into()),
+        }
     }
+    // Somebody else locks it, for whatever reason.
+    Err(io::ErrorKind::AddrInUse.into())
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

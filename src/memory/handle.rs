@@ -3,17 +3,15 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use serde::de::Error as _;
-use serde::ser::Error as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
+use super::draft::{Draft, free};
 use super::error::{CreateMemoryError, OpenMemoryError, UnlinkError};
 use super::name;
-use super::tracker::{self, TrackError};
+use super::tracker;
+#[cfg(feature = "shared_memory")]
+use super::tracker::TrackError;
 use crate::shm::Bytes;
 use crate::sys::memfd;
 use crate::sys::named::{self, Identity, Unlinked};
-use crate::wire::{LuggageError, claim_shared, refuse_to_unpack, stow_shared};
 
 /// A block of shared memory with a name, by which any program of the same user attaches to it: Python's
 /// `multiprocessing.shared_memory.SharedMemory`.
@@ -65,14 +63,14 @@ use crate::wire::{LuggageError, claim_shared, refuse_to_unpack, stow_shared};
 #[doc(alias = "shm_open")]
 #[doc(alias = "shared_memory")]
 pub struct SharedMemory {
-    name: Arc<str>,
-    block: Arc<Block>,
+    pub(super) name: Arc<str>,
+    pub(super) block: Arc<Block>,
 }
 
 /// This process's view of a block.
 pub(super) struct Block {
     pub(super) bytes: Bytes,
-    identity: Identity,
+    pub(super) identity: Identity,
 }
 
 impl SharedMemory {
@@ -84,7 +82,7 @@ impl SharedMemory {
     ///
     /// # Blocking
     ///
-    /// Waits for nobody, but zeroing takes time: about a tenth of a second for a gibibyte. The first block of a process starts its
+    /// Waits for nobody, but zeroing takes time: up to a second for a gibibyte. The first block of a process starts its
     /// tracker, which takes as long as any other [`spawn`](crate::AioProcess::spawn).
     ///
     /// # Errors
@@ -197,76 +195,9 @@ impl SharedMemory {
     }
 }
 
-/// The name as the system has it, if nobody else does at this moment: a look before memory is zeroed in vain.
-fn free(name: &str) -> Result<&str, CreateMemoryError> {
-    let name = name::checked(name)?;
-    match named::identity(name) {
-        Ok(Some(_)) => Err(CreateMemoryError::Exists { name: name.to_owned() }),
-        _ => Ok(name),
-    }
-}
-
-/// A block that has no name yet.
-struct Draft {
-    file: OwnedFd,
-    size: usize,
-    identity: Identity,
-}
-
-impl Draft {
-    fn new(size: usize) -> Result<Self, CreateMemoryError> {
-        if size == 0 {
-            return Err(CreateMemoryError::ZeroSize);
-        }
-        let file = named::create(size as u64).map_err(|source| match source.raw_os_error() {
-            Some(libc::ENOSPC | libc::ENOMEM | libc::EDQUOT) => CreateMemoryError::Full { size, source },
-            Some(libc::EFBIG) => CreateMemoryError::Limit { size },
-            _ => CreateMemoryError::Io { doing: "making the block", source },
-        })?;
-        let (identity, _) = memfd::identity(&file).map_err(CreateMemoryError::os("making the block"))?;
-        Ok(Self { file, size, identity })
-    }
-
-    fn named(self, name: &str, is_tracked: bool) -> Result<SharedMemory, CreateMemoryError> {
-        let name = self.link(name, is_tracked)?;
-        self.finished(name)
-    }
-
-    fn link(&self, name: &str, is_tracked: bool) -> Result<Arc<str>, CreateMemoryError> {
-        if is_tracked {
-            // Before it has the name: whenever this process is killed, nothing is left.
-            tracker::track(name, self.identity).map_err(|error| match error {
-                TrackError::Forked => CreateMemoryError::Forked,
-                TrackError::Io(source) => CreateMemoryError::Io { doing: "noting its name", source },
-                TrackError::Spawn(error) => CreateMemoryError::Tracker(error),
-            })?;
-        }
-        named::link(&self.file, name).map_err(|source| {
-            tracker::forget(self.identity);
-            match source.raw_os_error() {
-                Some(libc::EEXIST) => CreateMemoryError::Exists { name: name.to_owned() },
-                _ => CreateMemoryError::Io { doing: "naming the block", source },
-            }
-        })?;
-        Ok(name.into())
-    }
-
-    fn finished(self, name: Arc<str>) -> Result<SharedMemory, CreateMemoryError> {
-        let bytes = match Bytes::map(self.file, self.size) {
-            Ok(bytes) => bytes,
-            Err(source) => {
-                let _ = named::unlink(&name, self.identity);
-                tracker::forget(self.identity);
-                return Err(CreateMemoryError::Io { doing: "mapping the block", source });
-            }
-        };
-        Ok(SharedMemory { name, block: Arc::new(Block { bytes, identity: self.identity }) })
-    }
-}
-
 impl Block {
     /// The block that somebody else made of this file.
-    fn of(file: OwnedFd, name: &str) -> Result<Self, OpenMemoryError> {
+    pub(super) fn of(file: OwnedFd, name: &str) -> Result<Self, OpenMemoryError> {
         let refused = |source: io::Error| OpenMemoryError::Io { name: name.to_owned(), source };
         let (identity, size) = named::fill(&file).map_err(|source| match source.raw_os_error() {
             Some(libc::ENOSPC | libc::ENOMEM | libc::EDQUOT) => {
@@ -280,54 +211,6 @@ impl Block {
             Err(_) => Err(refused(io::ErrorKind::OutOfMemory.into())),
         }
     }
-}
-
-/// How a handle travels: with its descriptor where descriptors can, elsewhere by name alone.
-#[derive(Serialize, Deserialize)]
-struct Sent {
-    luggage: Option<u32>,
-    name: String,
-    identity: Identity,
-}
-
-impl Serialize for SharedMemory {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let copy = || Ok(vec![self.block.bytes.fd().try_clone_to_owned()?]);
-        let luggage = match stow_shared(self.block.identity, copy) {
-            Ok(luggage) => Some(luggage),
-            Err(LuggageError::NotInMessage) => None,
-            Err(error) => return Err(S::Error::custom(error)),
-        };
-        Sent { luggage, name: self.name().to_owned(), identity: self.block.identity }.serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for SharedMemory {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let sent = Sent::deserialize(deserializer)?;
-        let received = match sent.luggage {
-            Some(luggage) => {
-                name::checked(&sent.name).map_err(|error| refused(error.into()))?;
-                let open = |mut files: Vec<OwnedFd>| match files.pop() {
-                    Some(file) => Block::of(file, &sent.name).map(Arc::new),
-                    None => Err(OpenMemoryError::NotFound { name: sent.name.clone() }),
-                };
-                let block = claim_shared(luggage, open).map_err(D::Error::custom)?;
-                Self { name: sent.name.into(), block }
-            }
-            None => Self::open(&sent.name).map_err(refused)?,
-        };
-        if received.block.identity != sent.identity {
-            return Err(refused(OpenMemoryError::Replaced { name: received.name().to_owned() }));
-        }
-        Ok(received)
-    }
-}
-
-/// What serde is told, some codecs forget.
-fn refused<E: serde::de::Error>(why: OpenMemoryError) -> E {
-    let _ = refuse_to_unpack(&why);
-    E::custom(why)
 }
 
 impl fmt::Debug for SharedMemory {

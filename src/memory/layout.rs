@@ -14,6 +14,7 @@
 //! and since the format does not end in `s` it writes the slot's whole length in its place when it sets the item anew.
 
 use super::item::ShareableItem;
+use crate::planted::planted;
 
 pub(super) const WORD: usize = 8;
 
@@ -90,7 +91,7 @@ fn filled(bytes: &[u8], slot: usize) -> Result<Vec<u8>, Unfit> {
 }
 
 fn format(bytes: &[u8], slot: usize) -> Result<[u8; WORD], Unfit> {
-    if bytes.last() != Some(&0) {
+    if planted!("zeroes-at-the-end-are-filling", bytes.last() != Some(&0), true) {
         return Ok(padded(format!("{slot}s").as_bytes()));
     }
     if bytes.len() > LONGEST_WITH_ZERO {

@@ -68,6 +68,13 @@ impl Ledger {
         }
     }
 
+    /// Whether nothing is left that its tracker would have to remove.
+    #[cfg(feature = "fixture")]
+    pub(super) fn is_done(&mut self) -> bool {
+        self.sweep();
+        self.records.is_empty()
+    }
+
     /// Strikes the names that others have removed.
     fn sweep(&mut self) {
         let is_gone = |name: &str, file| matches!(named::identity(name), Ok(found) if found != Some(file));

@@ -1,6 +1,7 @@
 //! Named shared memory, between strangers and with Python.
 
 mod access;
+mod draft;
 mod error;
 mod handle;
 mod item;
@@ -10,9 +11,11 @@ mod list;
 mod list_error;
 mod manager;
 mod name;
+mod places;
 #[cfg(feature = "shared_memory")]
 mod shmem;
 mod tracker;
+mod travel;
 
 pub use error::{CreateMemoryError, OpenMemoryError, OutOfBoundsError, UnlinkError};
 pub use handle::SharedMemory;
@@ -23,3 +26,5 @@ pub use manager::SharedMemoryManager;
 pub use name::MemoryNameError;
 #[cfg(feature = "shared_memory")]
 pub use shmem::ShmemError;
+#[cfg(feature = "fixture")]
+pub(crate) use tracker::rest;

@@ -54,7 +54,7 @@ pub(super) fn track(name: &str, file: Identity) -> Result<(), TrackError> {
             tracker.insert(Tracker { ledger, process })
         }
         Some(tracker) => {
-            if !tracker.process.is_alive() {
+            if planted!("a-killed-tracker-stays-dead", !tracker.process.is_alive(), false) {
                 tracker.process = start(&tracker.ledger)?;
             }
             tracker
@@ -72,14 +72,23 @@ pub(super) fn forget(file: Identity) {
     }
 }
 
+/// Ends the tracker, if no name is left for it. The next block starts another.
+#[cfg(feature = "fixture")]
+pub(crate) fn rest() {
+    let mut tracker = TRACKER.lock();
+    if !forked::is_fork()
+        && let Some(Tracker { process, .. }) = tracker.take_if(|tracker| tracker.ledger.is_done())
+    {
+        let _ = process.kill();
+        let _ = process.join();
+    }
+}
+
 fn start(ledger: &Ledger) -> Result<AioProcess<()>, TrackError> {
     let creator = pidfd::open(std::process::id())?;
-    AioProcess::builder()
-        .name("MemoryTracker")
-        .unlisted()
-        .current_dir("/")
-        // A signal to the group of this process, Ctrl-C or SIGKILL, is not meant for the one that cleans up after it.
-        .process_group(0)
+    let builder = AioProcess::builder().name("MemoryTracker").unlisted().current_dir("/");
+    // A signal to the group of this process, Ctrl-C or SIGKILL, is not meant for the one that cleans up after it.
+    planted!("the-tracker-shares-its-creators-group", builder.process_group(0), builder)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -1,10 +1,11 @@
 //! Packets that no sender of this crate sent: errors, and never a crash or a hang. `wire/fuzz.rs` says how to run it for long.
 
-use std::io::IoSlice;
+use std::io::{IoSlice, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::connection::{AioReceiver, AioSender};
 use super::end::End;
+use super::frames::{self, UnderWay};
 use super::link::Link;
 use super::passed::Passed;
 use crate::sys::{socket, spill};
@@ -111,5 +112,59 @@ fn packets_of_a_child() {
         drop(raw);
         // Each takes at least one packet, so that this ends.
         while !matches!(frame::receive(&ours), Ok(None)) {}
+    });
+}
+
+/// Frames of a stream: in portions of any size, with lengths that are true, too long, negative or cut off.
+#[test]
+fn frames_of_a_stream() {
+    rounds(|dice| {
+        let (mut raw, ours) = std::os::unix::net::UnixStream::pair().unwrap();
+        let end = End::new(Link::frames(ours.into(), 1000, None, UnderWay::default()));
+        let receiver = AioReceiver::<String>::new(end);
+        let (mut bytes, mut expected) = (Vec::new(), Vec::new());
+        for _ in 0..dice.below(10) {
+            let message = dice.bytes(1200);
+            let length = message.len() as u64;
+            match dice.below(8) {
+                0 => bytes.extend([&[0xff; 4][..], &length.to_be_bytes()].concat()),
+                _ => bytes.extend(frames::header(length)),
+            }
+            bytes.extend(&message);
+            expected.push(if length > 1000 { None } else { Some(message) });
+        }
+        let whole = expected.len();
+        match dice.below(4) {
+            0 => bytes.extend([0xff, 0xff, 0xff, 0xfe]),
+            1 => bytes.extend([&[0xff; 12][..], &dice.bytes(50)].concat()),
+            2 => bytes.extend([&[0, 0, 1, 0][..], &dice.bytes(255)].concat()),
+            _ => {}
+        }
+        let mut came = Vec::new();
+        let take = |came: &mut Vec<_>| {
+            came.push(match receiver.try_recv_bytes() {
+                Ok(message) => Some(message),
+                Err(crate::TryRecvError::TooLong { limit: 1000, .. }) => None,
+                Err(error) => return Err(error),
+            });
+            Ok(())
+        };
+        let mut rest = &bytes[..];
+        while !rest.is_empty() {
+            let (part, left) = rest.split_at(1 + dice.below(rest.len() as u64));
+            rest = left;
+            raw.write_all(part).unwrap();
+            while take(&mut came).is_ok() {}
+        }
+        drop(raw);
+        let last = loop {
+            if let Err(error) = take(&mut came) {
+                break error;
+            }
+        };
+        assert!(last.is_closed() || matches!(last, crate::TryRecvError::Damaged(_)), "{last}");
+        came.truncate(whole);
+        assert!(came == expected);
+        assert!(receiver.try_recv_bytes().unwrap_err().is_closed());
     });
 }

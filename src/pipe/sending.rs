@@ -11,8 +11,8 @@ macro_rules! sending {
             ///
             /// [`try_send`](Self::try_send) does not wait, [`send_timeout`](Self::send_timeout) gives up after a time, and
             /// [`coro_send`](Self::coro_send) suspends the task instead of the thread. A message may have any size up to the pipe's
-            /// [`max_length`](crate::PipeBuilder::max_length), and up to 253 descriptors in it, 252 beyond 64 KiB. Ends of pipes in the
-            /// value are closed here once it is sent.
+            /// [`max_length`](crate::PipeBuilder::max_length), and up to 253 descriptors in it, 252 beyond 64 KiB, and none over TCP or with
+            /// Python. Ends of pipes in the value are closed here once it is sent.
             ///
             /// # Blocking
             ///
@@ -35,7 +35,8 @@ macro_rules! sending {
             ///
             /// # Errors
             ///
-            /// [`TrySendError::Full`] if the pipe is full; otherwise as [`send`](Self::send).
+            /// [`TrySendError::Full`] if the pipe is full; otherwise as [`send`](Self::send). On a byte stream as after a time that is over:
+            /// [`send_timeout`](Self::send_timeout).
             pub fn try_send(&self, value: &$item) -> Result<(), TrySendError> {
                 let message = self.end.pack::<C, $item>(value)?;
                 Ok(self.end.send_now(message).ok_or(TrySendError::Full)??)
@@ -45,7 +46,8 @@ macro_rules! sending {
             ///
             /// # Errors
             ///
-            /// [`SendTimeoutError::Timeout`] if the pipe was full for all of it; otherwise as [`send`](Self::send).
+            /// [`SendTimeoutError::Timeout`] if the pipe was full for all of it; on a byte stream (TCP, or with Python) a part of the message may
+            /// be out then, and it is still delivered, whole and before the next. Otherwise as [`send`](Self::send).
             pub fn send_timeout(&self, value: &$item, timeout: Duration) -> Result<(), SendTimeoutError> {
                 let deadline = Deadline::after(timeout);
                 let message = self.end.pack::<C, $item>(value)?;
@@ -57,7 +59,8 @@ macro_rules! sending {
             ///
             /// # Cancel safety
             ///
-            /// Cancel safe: dropped before it resolves, nothing was sent.
+            /// Cancel safe: dropped before it resolves, nothing was sent. On a byte stream (TCP, or with Python) a message of which a part is
+            /// out already is still delivered, whole and before the next.
             ///
             /// # Errors
             ///
@@ -121,7 +124,8 @@ macro_rules! sending {
             ///
             /// # Cancel safety
             ///
-            /// Cancel safe: dropped before it resolves, nothing was sent.
+            /// Cancel safe: dropped before it resolves, nothing was sent. On a byte stream (TCP, or with Python) a message of which a part is
+            /// out already is still delivered, whole and before the next.
             ///
             /// # Errors
             ///

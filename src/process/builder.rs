@@ -12,6 +12,7 @@ use super::handle::AioProcess;
 use super::launch::launch;
 use super::message::Settings;
 use super::stdio::Stdio;
+use crate::planted::planted;
 
 /// How a child process is to be started. Made by [`AioProcess::builder`](crate::AioProcess::builder).
 ///
@@ -159,7 +160,7 @@ impl ProcessBuilder {
 
     /// A process that serves the crate itself: it is none of the user's children, and takes none of their numbers.
     pub(crate) fn unlisted(mut self) -> Self {
-        self.is_unlisted = true;
+        self.is_unlisted = planted!("the-tracker-is-the-users-child", true, false);
         self
     }
 

@@ -14,7 +14,7 @@ use rustix::process::{Resource, getrlimit};
 use crate::sys::map::Map;
 
 /// From this length on the kernel copies faster, its call included.
-const BY_KERNEL: usize = 512;
+const BY_KERNEL: usize = 2048;
 
 /// A file of memory, mapped.
 #[derive(Debug)]
@@ -62,7 +62,8 @@ impl Bytes {
                 }
             }
         }
-        for (byte, into) in bytes.iter().zip(into.iter_mut()).skip(done) {
+        let (bytes, into) = (bytes.get(done..).unwrap_or_default(), into.get_mut(done..).unwrap_or_default());
+        for (byte, into) in bytes.iter().zip(into) {
             *into = byte.load(Ordering::Relaxed);
         }
         true
@@ -82,7 +83,8 @@ impl Bytes {
                 }
             }
         }
-        for (byte, &from) in bytes.iter().zip(from).skip(done) {
+        let (bytes, from) = (bytes.get(done..).unwrap_or_default(), from.get(done..).unwrap_or_default());
+        for (byte, &from) in bytes.iter().zip(from) {
             byte.store(from, Ordering::Relaxed);
         }
         true

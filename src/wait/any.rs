@@ -26,10 +26,11 @@ use crate::sys::{Source, pidfd};
 /// | what | ready when |
 /// | --- | --- |
 /// | a connection or a receiver | a message is there, or the end of the pipe |
+/// | a listener | a client is there that has proved who it is, or it is closed |
 /// | a process | it has ended |
 /// | an event | it is set |
 /// | a queue | an item is there, or it is closed |
-/// | anything with a descriptor: sockets, listeners, pipes, sentinels | it is ready to read |
+/// | anything with a descriptor: sockets, pipes, sentinels | it is ready to read |
 ///
 /// Something that can't be used any more is ready, too: using it says why.
 pub trait Waitable: Sync {

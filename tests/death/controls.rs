@@ -38,6 +38,13 @@ const CONTROLS: &[Control] = &[
         without: "long-naps-never-end",
         scenario: "lock, release, thread, task and process asleep for long",
     },
+    Control { plant: "a-taker-leaves-no-name", without: "", scenario: "pool, one task after the other" },
+    Control { plant: "the-item-that-died-runs-again", without: "", scenario: "pool, items of a chunk" },
+    Control {
+        plant: "what-was-handed-over-stays",
+        without: "",
+        scenario: "pool, items of a chunk, more than fit",
+    },
 ];
 
 /// No control takes so long.

@@ -90,7 +90,7 @@ impl Play for Locks {
     }
 
     fn look(&mut self, victim: &Victim, _: Reached) {
-        self.victim_holds = self.lock.owner().is_some_and(|holder| holder.pid == victim.child.pid());
+        self.victim_holds = self.lock.owner().is_some_and(|holder| holder.pid == victim.pid());
     }
 
     fn after(&mut self, crowd: &mut Crowd) {

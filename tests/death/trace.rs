@@ -109,7 +109,8 @@ pub(crate) enum Stimulus {
 }
 
 pub(crate) struct Victim {
-    pub(crate) child: AioProcess<()>,
+    /// `None`: it is somebody else's child, a pool's.
+    child: Option<AioProcess<()>>,
     pid: i32,
     is_gone: bool,
     sleeps: usize,
@@ -118,11 +119,29 @@ pub(crate) struct Victim {
 impl Victim {
     /// Waits until the child has come to its [`begin`]. To be called by the thread that spawned it.
     pub(crate) fn at_begin(child: AioProcess<()>) -> Self {
-        let victim = Self { pid: i32::try_from(child.pid()).unwrap(), child, is_gone: false, sleeps: 0 };
+        let pid = i32::try_from(child.pid()).unwrap();
+        Self { pid, child: Some(child), is_gone: false, sleeps: 0 }.begun()
+    }
+
+    /// The same for a child that the calling thread spawned by way of a pool, which reaps it.
+    pub(crate) fn in_pool(pid: u32) -> Self {
+        Self { pid: i32::try_from(pid).unwrap(), child: None, is_gone: false, sleeps: 0 }.begun()
+    }
+
+    fn begun(self) -> Self {
+        let victim = self;
         let status = victim.wait(0).unwrap();
-        assert!(libc::WIFSTOPPED(status), "a victim ended before its operation: {:?}", victim.child.join());
+        assert!(libc::WIFSTOPPED(status), "a victim ended before its operation: {:?}", victim.outcome());
         assert_eq!(libc::WSTOPSIG(status), libc::SIGTRAP, "a victim was stopped by a signal");
         victim
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid.cast_unsigned()
+    }
+
+    fn outcome(&self) -> Option<Result<(), aioprocessing::JoinError>> {
+        self.child.as_ref().map(AioProcess::join)
     }
 
     fn wait(&self, flags: i32) -> Option<i32> {
@@ -131,6 +150,7 @@ impl Victim {
         match unsafe { libc::waitpid(self.pid, &raw mut status, libc::__WALL | flags) } {
             0 => None,
             pid if pid == self.pid => Some(status),
+            _ if self.child.is_none() && self.is_gone => None,
             _ => panic!("waitpid: {}", std::io::Error::last_os_error()),
         }
     }
@@ -164,7 +184,7 @@ impl Victim {
         let mut looks = 0_u32;
         loop {
             if let Some(status) = self.wait(libc::WNOHANG) {
-                assert!(libc::WIFSTOPPED(status), "a victim ended by itself: {:?}", self.child.join());
+                assert!(libc::WIFSTOPPED(status), "a victim ended by itself: {:?}", self.outcome());
                 return Waited::Stopped;
             }
             looks += 1;

@@ -148,7 +148,8 @@ impl Board {
         let Ok(cell) = self.cell(index) else { return };
         cell.flags.fetch_and(!RESULT_LUGGAGE, Ordering::Relaxed);
         cell.results_first.store(0, Ordering::Relaxed);
-        cell.progress.store(Progress { item, bytes: 0 }.bits(), Ordering::Relaxed);
+        let progress = Progress { item, bytes: 0 }.bits();
+        planted!("what-was-handed-over-stays", cell.progress.store(progress, Ordering::Relaxed), ());
         cell.set(Phase::Running(serial), turn);
         self.memory().notify_all();
     }

@@ -1,0 +1,12 @@
+use super::Case;
+use crate::place::Mode;
+
+pub const CASE: Case = Case {
+    name: "spawn",
+    about: "starting a process with an argument, until its result is there and it has been reaped",
+    metric: "latency",
+    unit: "us",
+    is_more_better: false,
+    payloads: &[0],
+    modes: &[Mode::Free],
+};

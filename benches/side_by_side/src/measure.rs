@@ -1,0 +1,122 @@
+//! What those who measure have in common.
+
+use std::time::{Duration, Instant};
+
+/// One cell of one case, for one system.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    pub case: &'static str,
+    pub payload: usize,
+    pub mode: crate::place::Mode,
+    /// How long to measure.
+    pub time: Duration,
+}
+
+/// Messages until the clock is asked again.
+const STRIDE: u64 = 64;
+
+/// A producer's message of this number and length.
+pub fn message(number: u64, length: usize) -> Vec<u8> {
+    let mut message = vec![number as u8; length];
+    stamp(&mut message, number);
+    message
+}
+
+pub fn stamp(message: &mut [u8], number: u64) {
+    message[..8].copy_from_slice(&number.to_le_bytes());
+}
+
+/// The number of a message that was made by [`message`], checked for its length.
+pub fn number(message: &[u8], length: usize) -> u64 {
+    assert_eq!(message.len(), length, "a message of another length");
+    u64::from_le_bytes(message[..8].try_into().unwrap())
+}
+
+/// Counts what comes until the time is over: messages must come in their order, each once.
+pub struct Meter {
+    time: Duration,
+    warm: u64,
+    count: u64,
+    begun: Option<Instant>,
+    stride: u64,
+}
+
+impl Meter {
+    pub fn new(time: Duration, length: usize) -> Self {
+        let stride = if length > 4096 { 4 } else { STRIDE };
+        Self { time, warm: stride * 16, count: 0, begun: None, stride }
+    }
+
+    /// `Some`: messages a second.
+    pub fn take(&mut self, number: u64) -> Option<f64> {
+        assert_eq!(number, self.count, "a message is missing, or came twice");
+        self.count += 1;
+        if self.count == self.warm {
+            self.begun = Some(Instant::now());
+        } else if self.count.is_multiple_of(self.stride)
+            && let Some(begun) = self.begun
+        {
+            let took = begun.elapsed();
+            if took >= self.time {
+                return Some((self.count - self.warm) as f64 / took.as_secs_f64());
+            }
+        }
+        None
+    }
+}
+
+/// The median of many trips, in microseconds.
+pub struct Trips {
+    time: Duration,
+    begun: Instant,
+    last: Instant,
+    warm: u32,
+    trips: Vec<f64>,
+}
+
+impl Trips {
+    pub fn new(time: Duration) -> Self {
+        let now = Instant::now();
+        Self { time, begun: now, last: now, warm: 100, trips: Vec::new() }
+    }
+
+    /// To be called at the end of each trip. `Some`: the median.
+    pub fn end(&mut self) -> Option<f64> {
+        let now = Instant::now();
+        if self.warm > 0 {
+            self.warm -= 1;
+            (self.begun, self.last) = (now, now);
+            return None;
+        }
+        self.trips.push((now - self.last).as_secs_f64() * 1e6);
+        self.last = now;
+        (now - self.begun > self.time).then(|| median(&mut self.trips))
+    }
+}
+
+/// So often a second, for as long as the time: `turn` is called for so many turns at once.
+pub fn rate(time: Duration, turns: u64, mut turn: impl FnMut()) -> f64 {
+    (0..turns).for_each(|_| turn());
+    let begun = Instant::now();
+    let mut count = 0;
+    while begun.elapsed() < time {
+        (0..turns).for_each(|_| turn());
+        count += turns;
+    }
+    count as f64 / begun.elapsed().as_secs_f64()
+}
+
+pub fn median(figures: &mut [f64]) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
+}
+
+/// A current-thread runtime.
+pub fn on_one_thread() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// A runtime of two threads.
+pub fn on_threads() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
