@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::crowd::{Crowd, Face, Fault, Kind, LIMIT, Mode, PATIENCE, run};
 use crate::suite::{Play, Scenario, wrong};
-use crate::trace::{Stimulus, Victim, begin, end};
+use crate::trace::{Reached, Stimulus, Victim, begin, end};
 
 /// What an item of the victim's is there for.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,6 +120,11 @@ impl Play for Pools {
             return Stimulus::Done;
         }
         Stimulus::Nothing
+    }
+
+    fn look(&mut self, _: &Victim, reached: Reached) {
+        let was_short = self.is_closed || reached != Reached::End;
+        assert!(was_short || !self.setting.is_short_of_memory(), "there was memory for everything");
     }
 
     fn after(&mut self, crowd: &mut Crowd) {
@@ -267,7 +272,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "pool, items of a chunk, more than fit",
-        stage: |_| stage(Setting { chunk: 4, lengths: (8, 100), memory: 1, ..SETTING }),
+        stage: |_| stage(Setting { chunk: 4, lengths: (60, 100), memory: 1, ..SETTING }),
     },
     Scenario { name: "pool, tasks with handles", stage: |_| stage(Setting { has_handles: true, ..SETTING }) },
     Scenario {
