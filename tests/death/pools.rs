@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::crowd::{Crowd, Face, Fault, Kind, LIMIT, Mode, PATIENCE, run};
 use crate::suite::{Play, Scenario, wrong};
-use crate::trace::{Stimulus, Victim, begin, end};
+use crate::trace::{Reached, Stimulus, Victim, begin, end};
 
 /// What an item of the victim's is there for.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,19 +90,23 @@ const SETTING: Setting =
 
 const CUES: [Cue; 4] = [Cue::Begin, Cue::Plain, Cue::End, Cue::Plain];
 
+type Results = (Imap<'static, Answer>, Vec<u8>);
+
 struct Pools {
     setting: Setting,
     pool: AioPool,
     orders: Vec<Order>,
     ledger: PathBuf,
-    results: Vec<Imap<'static, Answer>>,
+    /// With the numbers of the items, which come in their order.
+    results: Vec<Results>,
     is_closed: bool,
 }
 
 impl Pools {
     fn begin(&mut self, orders: std::ops::Range<usize>) {
         let orders = self.orders[orders].to_vec();
-        self.results.push(self.pool.imap(serve, orders));
+        let ids = orders.iter().map(|order| order.id).collect();
+        self.results.push((self.pool.imap(serve, orders), ids));
     }
 }
 
@@ -122,6 +126,11 @@ impl Play for Pools {
         Stimulus::Nothing
     }
 
+    fn look(&mut self, _: &Victim, reached: Reached) {
+        let was_short = self.is_closed || reached != Reached::End;
+        assert!(was_short || !self.setting.is_short_of_memory(), "there was memory for everything");
+    }
+
     fn after(&mut self, crowd: &mut Crowd) {
         if self.setting.sleeps && self.results.len() == 1 {
             self.begin(1..self.orders.len());
@@ -138,12 +147,12 @@ impl Play for Pools {
 
 /// What is not done yet times out, and can be given up.
 fn stopped(play: &mut Pools, crowd: &mut Crowd) {
-    for mut results in std::mem::take(&mut play.results) {
+    for (mut results, ids) in std::mem::take(&mut play.results) {
         crowd.untimed("a bounded wait for a stopped worker", move || {
-            while let Some(result) = results.next_timeout(LIMIT) {
-                match result {
+            for id in ids {
+                match results.next_timeout(LIMIT).unwrap_or(Err(TaskError::Timeout)) {
                     Err(TaskError::Timeout) => break,
-                    Ok(answer) => judge(answer)?,
+                    Ok(answer) => judge(answer, id)?,
                     Err(error) => return wrong(Kind::Torn, error.to_string()),
                 }
             }
@@ -188,24 +197,28 @@ fn killed(play: &mut Pools, crowd: &mut Crowd) {
     }
 }
 
-fn collect(mut results: Imap<'static, Answer>, face: Face, errors: &AtomicU64) -> Result<(), Fault> {
-    loop {
+fn collect((mut results, ids): Results, face: Face, errors: &AtomicU64) -> Result<(), Fault> {
+    for id in ids {
         let next = match face {
             Face::Blocking => results.next(),
             Face::Async => run(None, results.coro_next()).flatten(),
         };
         match next {
-            None => return Ok(()),
-            Some(Ok(answer)) => judge(answer)?,
+            None => return wrong(Kind::Lost, format!("the result of item {id}")),
+            Some(Ok(answer)) => judge(answer, id)?,
             Some(Err(error)) if error.is_worker_died() => {
                 errors.fetch_add(1, Ordering::Relaxed);
             }
             Some(Err(error)) => return wrong(Kind::Torn, error.to_string()),
         }
     }
+    Ok(())
 }
 
-fn judge(answer: Answer) -> Result<(), Fault> {
+fn judge(answer: Answer, id: u8) -> Result<(), Fault> {
+    if answer.id != id {
+        return wrong(Kind::Torn, format!("the result of item {} came as that of item {id}", answer.id));
+    }
     if answer.padding != text(answer.id, answer.padding.len()) {
         return wrong(Kind::Torn, format!("the result of item {}", answer.id));
     }
@@ -248,7 +261,7 @@ fn stage(setting: Setting) -> (Victim, Box<dyn Play>) {
     if setting.is_short_of_memory() {
         // Nobody takes these results before the victim is out of memory: with the arguments they fill all of it.
         let order = |id| Order { id, cue: Cue::Plain, answer: 50_000, ..play.orders[0].clone() };
-        play.results.push(play.pool.imap(serve, [order(10), order(11)]));
+        play.results.push((play.pool.imap(serve, [order(10), order(11)]), vec![10, 11]));
     }
     play.begin(0..if setting.sleeps { 1 } else { CUES.len() });
     (Victim::in_pool(victim), Box::new(play))
@@ -267,7 +280,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "pool, items of a chunk, more than fit",
-        stage: |_| stage(Setting { chunk: 4, lengths: (8, 100), memory: 1, ..SETTING }),
+        stage: |_| stage(Setting { chunk: 4, lengths: (60, 100), memory: 1, ..SETTING }),
     },
     Scenario { name: "pool, tasks with handles", stage: |_| stage(Setting { has_handles: true, ..SETTING }) },
     Scenario {
