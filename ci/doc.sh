@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
-# Documentation, warnings denied.
+# Documentation, warnings denied: of the default features, and of all.
 set -euo pipefail
-RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
+export RUSTDOCFLAGS="-D warnings"
+cargo doc --no-deps
+cargo doc --no-deps --all-features

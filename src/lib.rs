@@ -40,6 +40,7 @@
 //! }
 //! ```
 #![deny(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 // Models run the state machines alone.
 #![cfg_attr(aioprocessing_loom, allow(dead_code, unused_imports))]
 
