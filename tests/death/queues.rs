@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aioprocessing::{AioProcess, AioQueue};
 
-use crate::crowd::{Crowd, FACES, Face, Fault, Kind, LIMIT, Mode, run};
+use crate::crowd::{Crowd, FACES, Face, Fault, Kind, LIMIT, Mode, PATIENCE, run};
 use crate::suite::{Play, Scenario, wrong};
 use crate::trace::{Point, Reached, Stimulus, Victim, begin, end};
 
@@ -153,8 +153,9 @@ impl Play for Queues {
         self.was_stimulated = true;
         // As many as wait, so that the victim's turn comes whoever is woken first.
         if self.setting.does.puts() {
+            // The last of these items is one that a survivor has yet to put.
             for _ in 0..=self.putters {
-                let _ = self.ledger.note_got(get(&self.queue, Face::Blocking, Some(LIMIT)));
+                let _ = self.ledger.note_got(get(&self.queue, Face::Blocking, Some(PATIENCE)));
             }
         } else {
             for id in 0..=self.getters {
@@ -178,7 +179,7 @@ impl Play for Queues {
             self.ledger.put.lock().unwrap().push(VICTIMS);
         }
         // Enough for everybody who sleeps, whatever the victim has done.
-        let late = mode.limit().or(Some(Duration::from_secs(3)));
+        let late = mode.limit().or(Some(PATIENCE));
         for id in 0..self.getters {
             let (queue, ledger, id, length) =
                 (self.queue.clone(), self.ledger.clone(), 2_000 + id, self.setting.length);
@@ -204,7 +205,7 @@ impl Play for Queues {
             });
         }
         crowd.settle();
-        let limit = if mode == Mode::Stop { LIMIT } else { Duration::from_secs(3) };
+        let limit = if mode == Mode::Stop { LIMIT } else { PATIENCE };
         let mark = 4_000;
         if self.setting.bound.is_some_and(|bound| self.queue.len() >= bound) {
             let got = self.ledger.note_got(get(&self.queue, Face::Blocking, Some(limit)));
