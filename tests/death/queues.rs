@@ -141,6 +141,8 @@ struct Queues {
     putters: u64,
     is_done: bool,
     was_stimulated: bool,
+    /// How many items the stimulus has taken.
+    room_made: u64,
     /// Victims that got, and may have taken an item with them.
     takers: usize,
 }
@@ -153,9 +155,10 @@ impl Play for Queues {
         self.was_stimulated = true;
         // As many as wait, so that the victim's turn comes whoever is woken first.
         if self.setting.does.puts() {
-            // The last of these items is one that a survivor has yet to put.
+            // The last of these items has yet to be put; by nobody, if the victim has come to its point, in the middle of its put.
             for _ in 0..=self.putters {
-                let _ = self.ledger.note_got(get(&self.queue, Face::Blocking, Some(PATIENCE)));
+                let got = self.ledger.note_got(get(&self.queue, Face::Blocking, Some(LIMIT)));
+                self.room_made += u64::from(got.unwrap_or(false));
             }
         } else {
             for id in 0..=self.getters {
@@ -191,8 +194,12 @@ impl Play for Queues {
                 ledger.note_put(id, outcome)
             });
         }
-        // Room has been made already where the victim slept as they do.
-        let room = if self.was_stimulated { 0 } else { self.putters };
+        // Room has been made already where the victim slept as they do: for it as well, which may have used it.
+        let room = match self.was_stimulated {
+            false => self.putters,
+            true if self.setting.does.puts() && self.putters > 0 => self.putters + 1 - self.room_made,
+            true => 0,
+        };
         for id in 0..room {
             let (queue, ledger) = (self.queue.clone(), self.ledger.clone());
             crowd.late(format!("late get {id}"), move || {
@@ -374,6 +381,7 @@ fn stage(crowd: &mut Crowd, setting: Setting) -> (Victim, Box<dyn Play>) {
         putters: count(putters),
         is_done: false,
         was_stimulated: false,
+        room_made: 0,
         takers,
     };
     (victim, Box::new(play))
