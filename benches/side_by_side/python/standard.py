@@ -74,14 +74,20 @@ def answer(mode, there, back):
         back.set()
 
 
-def contend(mode, lock, ready, over, turns):
+def turn(lock, both, turns):
+    """A step under the lock that another one at the same time would spoil."""
+    for _ in range(turns):
+        with lock:
+            both[0] += 1
+
+
+def contend(mode, lock, ready, over, turns, shared):
     place(mode, False)
+    both = memoryview(shared).cast("B").cast("Q")
     ready.set()
     count = 0
     while not over.is_set():
-        for _ in range(100):
-            lock.acquire()
-            lock.release()
+        turn(lock, both, 100)
         count += 100
     turns.value = count
 
@@ -131,25 +137,27 @@ class Standard:
         lock = mp.Lock()
 
         def turns():
+            # As it is used: what makes and drops a guard here.
             for _ in range(10_000):
-                lock.acquire()
-                lock.release()
+                with lock:
+                    pass
 
         return rate(self.seconds, turns) * 10_000
 
     def lock_contended(self):
         lock, ready, over, theirs = mp.Lock(), mp.Event(), mp.Event(), mp.Value("Q", 0)
-        other = self.beside(contend, self.mode, lock, ready, over, theirs)
+        shared = mp.RawArray("Q", 1)
+        both = memoryview(shared).cast("B").cast("Q")
+        other = self.beside(contend, self.mode, lock, ready, over, theirs, shared)
         ready.wait()
         begun, ours = time.perf_counter(), 0
         while time.perf_counter() - begun < self.seconds:
-            for _ in range(100):
-                lock.acquire()
-                lock.release()
+            turn(lock, both, 100)
             ours += 100
         took = time.perf_counter() - begun
         over.set()
         other.join()
+        assert ours + theirs.value == both[0], "two were under the lock at once"
         return (ours + theirs.value) / took
 
     def event(self):
