@@ -48,6 +48,10 @@ struct Wish {
 fn main() {
     // Children of this crate's never come back from here.
     aioprocessing::init();
+    // Nor do those of this peer, which knows them by a variable.
+    if std::env::var_os("__PROCSPAWN_CONTENT_PROCESS_ID").is_some() {
+        procspawn::init();
+    }
     let args: Vec<String> = std::env::args().skip(1).collect();
     match args.first().map(String::as_str) {
         Some("--one") => return run::one(&args[1..]),

@@ -22,12 +22,8 @@ const STRIDE: u64 = 64;
 /// A producer's message of this number and length.
 pub fn message(number: u64, length: usize) -> Vec<u8> {
     let mut message = vec![number as u8; length];
-    stamp(&mut message, number);
-    message
-}
-
-pub fn stamp(message: &mut [u8], number: u64) {
     message[..8].copy_from_slice(&number.to_le_bytes());
+    message
 }
 
 /// The number of a message that was made by [`message`], checked for its length.

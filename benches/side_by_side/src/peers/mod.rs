@@ -4,14 +4,21 @@ mod command;
 mod crossmist;
 mod eventfd;
 mod futex;
+mod iceoryx;
+mod interprocess;
 mod ipc_channel;
 mod ours;
+mod parking;
+mod procspawn;
 mod pthread;
 mod python;
 mod rayon;
 mod ring;
+mod seqpacket;
 pub mod shared;
+mod tokio_unix;
 mod unix;
+mod vyukov;
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Child, Command, Stdio};
@@ -50,18 +57,32 @@ pub const ALL: &[&Peer] = &[
     &ours::ASYNC,
     &ours::ASYNC_THREADS,
     &ring::RING,
+    &ring::BATCHES,
+    &vyukov::VYUKOV,
     &futex::FUTEX,
     &eventfd::EVENTFD,
+    &eventfd::BLOCKING,
     &unix::STREAM,
     &unix::PIPE,
-    &unix::TOKIO,
+    &seqpacket::SEQPACKET,
+    &tokio_unix::TOKIO,
+    &interprocess::BLOCKING,
+    &interprocess::TOKIO,
     &ipc_channel::CHANNEL,
+    &ipc_channel::BYTES,
+    &ipc_channel::ASYNC,
+    &iceoryx::ICEORYX,
+    &parking::PARKING_LOT,
     &pthread::PLAIN,
     &pthread::ROBUST,
     &command::COMMAND,
+    &procspawn::PROCSPAWN,
     &rayon::RAYON,
     &python::MULTIPROCESSING,
+    &python::PIPE,
     &python::POOL_EXECUTOR,
+    &python::AIOPROCESSING,
+    &python::FASTER_FIFO,
     &crossmist::CROSSMIST,
 ];
 
