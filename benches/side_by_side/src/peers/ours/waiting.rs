@@ -44,8 +44,8 @@ where
     let threads = AioValue::new(0).unwrap();
     let child = beside(f, (never, begun.clone(), threads.clone()));
     begun.wait().unwrap();
-    // It is asleep for good before anybody counts.
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    // Its sleeps grow during the first two seconds.
+    std::thread::sleep(std::time::Duration::from_millis(2_200));
     assert_eq!(tasks(child.pid()).len() as u64, threads.get(), "a thread was started for waiting");
     let before = switches(child.pid());
     std::thread::sleep(setting.time);
