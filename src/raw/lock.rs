@@ -63,6 +63,7 @@ impl Word {
         self.0 & DIED != 0
     }
 
+    #[inline]
     fn held(owner: Owner, waiters: bool) -> Self {
         Self(owner.to_bits() | if waiters { WAIT } else { 0 })
     }
@@ -104,6 +105,7 @@ impl LockWords {
         self.acquired.store(self.acquired.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
     }
 
+    #[inline]
     fn change(&self, from: Word, to: Word) -> bool {
         // Acquire pairs with the Release of `release`: what the last owner wrote is seen. AcqRel, because setting `WAIT` must
         // not come before the listing that it announces.
@@ -187,8 +189,13 @@ impl LockWords {
         until(waiter, |look| self.attempt(look, party)).await
     }
 
-    /// Gives the lock back, if it is `party`'s still; never waits. `died`: the next owner shall be told.
+    /// Gives back a lock that nobody waits for: one instruction. False: it is to be given back [slowly](Self::release).
     #[inline]
+    pub(crate) fn release_quickly(&self, me: Owner) -> bool {
+        self.change(Word::held(me, false), Word::FREE)
+    }
+
+    /// Gives the lock back, if it is `party`'s still; never waits. `died`: the next owner shall be told.
     pub(crate) fn release<A: Alive>(&self, party: Party<'_, A>, died: bool) -> bool {
         let mut now = Word::held(party.me, false);
         loop {

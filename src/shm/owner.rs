@@ -30,6 +30,7 @@ impl Owner {
     }
 
     /// 30 bits, never zero: slot + 1 above, generation below.
+    #[inline]
     pub(crate) fn to_bits(self) -> u32 {
         (u32::from(self.slot) + 1) << GENERATION_BITS | self.generation
     }

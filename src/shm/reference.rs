@@ -25,6 +25,7 @@ impl<T: Shared> Ref<T> {
         Self { object: NonNull::from(object), region }
     }
 
+    #[inline]
     pub(crate) fn region(&self) -> &Arc<Region> {
         &self.region
     }
@@ -38,6 +39,7 @@ impl<T: Shared> Ref<T> {
 impl<T: Shared> Deref for Ref<T> {
     type Target = T;
 
+    #[inline]
     fn deref(&self) -> &T {
         // SAFETY: the pointer came from a reference into the region's mapping, which `self.region` keeps mapped.
         unsafe { self.object.as_ref() }

@@ -259,11 +259,13 @@ impl Region {
     }
 
     /// This process, as it is written into owner words here.
+    #[inline]
     pub(crate) fn me(&self) -> Owner {
         self.me
     }
 
     /// Whether this process may act on the region: one that was forked from the holder may not.
+    #[inline]
     pub(crate) fn is_ours(&self) -> bool {
         !forked::is_fork()
     }

@@ -63,9 +63,22 @@ impl Core {
         self.words.region().is_ours()
     }
 
+    /// The guard of a free lock that nobody waits for; `None` in all other cases, for the slower ways.
     #[inline]
-    pub(in crate::sync) fn take_free(&self) -> Option<Taken> {
-        self.words.take_free(self.words.region().me()).then_some(Taken::Clean)
+    pub(in crate::sync) fn take_free(
+        self: &Arc<Self>,
+        location: &'static Location<'static>,
+    ) -> Option<AioLockGuard> {
+        if !self.is_ours() || !self.words.take_free(self.words.region().me()) {
+            return None;
+        }
+        self.words.sign(place::note(location));
+        Some(AioLockGuard::new(self.clone(), None))
+    }
+
+    #[cold]
+    pub(super) fn release_slowly(&self, died: bool) {
+        self.words.release(self.party(), died);
     }
 
     pub(in crate::sync) fn is_alive(&self, owner: Owner) -> bool {

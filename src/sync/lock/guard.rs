@@ -40,6 +40,7 @@ impl Guard for AioLockGuard {
 }
 
 impl AioLockGuard {
+    #[inline]
     pub(super) fn new(core: Arc<Core>, last: Option<Box<Last>>) -> Self {
         Self { core: Some(core), was_panicking: std::thread::panicking(), last }
     }
@@ -90,14 +91,14 @@ impl AioLockGuard {
 }
 
 impl Drop for AioLockGuard {
+    #[inline]
     fn drop(&mut self) {
-        if let Some(core) = &self.core
-            && core.is_ours()
-        {
-            let died =
-                planted!("a-panic-is-forgotten", std::thread::panicking() && !self.was_panicking, false);
-            core.words.release(core.party(), died);
+        let Some(core) = &self.core else { return };
+        let died = planted!("a-panic-is-forgotten", std::thread::panicking() && !self.was_panicking, false);
+        if !core.is_ours() || !died && core.words.release_quickly(core.words.region().me()) {
+            return;
         }
+        core.release_slowly(died);
     }
 }
 

@@ -100,16 +100,22 @@ impl AioLock {
     ///
     /// [`AcquireError::OwnerDied`] holds the guard: the lock is taken. [`AcquireError::Forked`] in a process that was
     /// forked without exec.
+    #[inline]
     #[track_caller]
     pub fn acquire(&self) -> Result<AioLockGuard, AcquireError> {
         let location = Location::caller();
+        match self.core.take_free(location) {
+            Some(guard) => Ok(guard),
+            None => self.acquire_slowly(location),
+        }
+    }
+
+    #[cold]
+    fn acquire_slowly(&self, location: &'static Location<'static>) -> Result<AioLockGuard, AcquireError> {
         if !self.core.is_ours() {
             return Err(AcquireError::Forked);
         }
-        let taken = match self.core.take_free() {
-            Some(taken) => taken,
-            None => never(blocking(self.core.words.acquire(&mut Park::new(), self.core.party()))),
-        };
+        let taken = never(blocking(self.core.words.acquire(&mut Park::new(), self.core.party())));
         self.core.guard(taken, location).map_err(AcquireError::OwnerDied)
     }
 
@@ -118,9 +124,21 @@ impl AioLock {
     /// # Errors
     ///
     /// [`TryAcquireError::WouldBlock`] if a living process holds it; otherwise as [`acquire`](Self::acquire).
+    #[inline]
     #[track_caller]
     pub fn try_acquire(&self) -> Result<AioLockGuard, TryAcquireError> {
         let location = Location::caller();
+        match self.core.take_free(location) {
+            Some(guard) => Ok(guard),
+            None => self.try_acquire_slowly(location),
+        }
+    }
+
+    #[cold]
+    fn try_acquire_slowly(
+        &self,
+        location: &'static Location<'static>,
+    ) -> Result<AioLockGuard, TryAcquireError> {
         if !self.core.is_ours() {
             return Err(TryAcquireError::Forked);
         }
