@@ -70,6 +70,8 @@ a-cancelled-task-runs                 pool_deaths case_144
 a-limit-is-not-armed                  pool_deaths a_task_that_overruns
 who-has-done-nothing-is-nobody        queue_ends case_46_who
 who-is-under-way-is-nobody            queue_ends case_46_a_handle
+a-dead-borrower-keeps-its-item        queue_lease what_a_killed
+a-dead-borrower-keeps-its-item        storm case_165
 tasks-wait-for-threads                queue_fairness every_getter
 tasks-wait-for-threads                queue_fairness every_putter
 the-needed-are-found-before-the-dead  pool_storm results_behind
