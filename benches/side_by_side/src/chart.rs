@@ -73,7 +73,7 @@ pub fn markdown(outcome: &Outcome) -> String {
             bytes => format!("{bytes} B, "),
         };
         text += &format!("\n| {size}{} | {} | min | max | ratio |\n", cell.mode, facts.unit);
-        text += &format!("| --- | --: | --: | --: | --: |\n");
+        text += "| --- | --: | --: | --: | --: |\n";
         for line in ranking(outcome, cell, facts) {
             let ratio = ratio(outcome, line, facts).map_or(String::new(), |ratio| format!("{ratio:.2}"));
             let (median, min, max) = (rounded(line.median), rounded(line.min), rounded(line.max));
