@@ -58,12 +58,12 @@ pub fn json(outcome: &Outcome) {
 }
 
 /// For `docs/performance.md`.
-pub fn markdown(outcome: &Outcome) {
-    let mut last = "";
+pub fn markdown(outcome: &Outcome) -> String {
+    let (mut last, mut text) = ("", String::new());
     for cell in outcome.cells() {
         let Some(facts) = cases::find(cell.case) else { continue };
         if last != facts.name {
-            println!("\n### {}: {}", facts.name, facts.about);
+            text += &format!("\n### {}: {}\n", facts.name, facts.about);
             last = facts.name;
         }
         let size = match cell.payload {
@@ -72,14 +72,15 @@ pub fn markdown(outcome: &Outcome) {
             bytes if bytes >= 1 << 10 => format!("{} KiB, ", bytes >> 10),
             bytes => format!("{bytes} B, "),
         };
-        println!("\n| {size}{} | {} | min | max | ratio |", cell.mode, facts.unit);
-        println!("| --- | --: | --: | --: | --: |");
+        text += &format!("\n| {size}{} | {} | min | max | ratio |\n", cell.mode, facts.unit);
+        text += "| --- | --: | --: | --: | --: |\n";
         for line in ranking(outcome, cell, facts) {
             let ratio = ratio(outcome, line, facts).map_or(String::new(), |ratio| format!("{ratio:.2}"));
             let (median, min, max) = (rounded(line.median), rounded(line.min), rounded(line.max));
-            println!("| {} | {median} | {min} | {max} | {ratio} |", line.system);
+            text += &format!("| {} | {median} | {min} | {max} | {ratio} |\n", line.system);
         }
     }
+    text
 }
 
 /// What is not in the tables, and why: not for programs.

@@ -35,6 +35,10 @@ impl Counted {
         self.count.0.store(count + 1, Ordering::Relaxed);
     }
 
+    pub fn count(&self) -> u64 {
+        self.count.0.load(Ordering::Relaxed)
+    }
+
     /// Of the one that measures: until when it goes on.
     pub fn begin(&self, time: Duration) -> Round<'_> {
         while self.is_there.0.load(Ordering::Acquire) == 0 {

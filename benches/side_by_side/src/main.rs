@@ -3,13 +3,14 @@
 //! ```text
 //! cargo run --release --manifest-path benches/side_by_side/Cargo.toml -- [--quick] [--case NAME]… [--targets] [--json | --markdown]
 //! cargo run --release --manifest-path benches/side_by_side/Cargo.toml -- --from FILE… [--targets] [--json | --markdown]
+//! cargo run --release --manifest-path benches/side_by_side/Cargo.toml -- scaling [--quick] [FOLDER]
 //! ```
 //!
 //! Every figure is taken by a fresh process, which starts its own children, and all systems are interleaved: each repetition
 //! measures every one of them once, in random order. A case says what is measured (`cases/`), a peer how it does that
 //! (`peers/`). What arrives is checked by the one who measures. Figures of one run compare; figures of two do not.
 //!
-//! `--from` takes what `--json` printed instead of measuring; of several runs the table of targets shows the worst.
+//! `scaling` draws how costs change with numbers (`scaling/`). `--from` takes what `--json` printed instead of measuring; of several runs the table of targets shows the worst.
 
 mod board;
 mod cases;
@@ -17,9 +18,11 @@ mod chart;
 mod counted;
 mod line;
 mod measure;
+mod page;
 mod peers;
 mod place;
 mod run;
+mod scaling;
 mod targets;
 
 use cases::Case;
@@ -31,9 +34,12 @@ const USAGE: &str = "\
 --case NAME      this case alone; may be given several times
 --targets        the table of targets at the end (with --json: to standard error)
 --json           one object a line
---markdown       tables for docs/performance.md
+--markdown       the tables in markdown
+--into PAGE      the targets and the tables of the last run into docs/performance.md, between its marks
 --from FILE      what --json printed, instead of a run; of several the targets show the worst
---list           the cases";
+--list           the cases
+scaling [--quick] [FOLDER]
+                 costs against numbers, drawn into FOLDER, or docs/pictures";
 
 #[derive(Default)]
 struct Wish {
@@ -43,6 +49,7 @@ struct Wish {
     json: bool,
     markdown: bool,
     from: Vec<String>,
+    into: Option<String>,
 }
 
 fn main() {
@@ -55,6 +62,8 @@ fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     match args.first().map(String::as_str) {
         Some("--one") => return run::one(&args[1..]),
+        Some("--point") => return scaling::point(&args[1..]),
+        Some("scaling") => return scaling::all(&args[1..]),
         Some("--child") => return peers::child(&args[1..]),
         _ => {}
     }
@@ -68,6 +77,7 @@ fn main() {
             "--targets" => wish.targets = true,
             "--case" => wish.cases.extend(rest.next().cloned()),
             "--from" => wish.from.extend(rest.next().cloned()),
+            "--into" => wish.into = rest.next().cloned(),
             "--list" => {
                 return cases::ALL.iter().for_each(|case| println!("{:18} {}", case.name, case.about));
             }
@@ -81,12 +91,15 @@ fn main() {
     for outcome in &outcomes {
         match (wish.json, wish.markdown) {
             (true, _) => chart::json(outcome),
-            (_, true) => chart::markdown(outcome),
+            (_, true) => print!("{}", chart::markdown(outcome)),
             // Of several runs the targets alone.
             _ if wish.targets && outcomes.len() > 1 => {}
             _ => chart::text(outcome),
         }
         chart::gaps(outcome);
+    }
+    if let Some(page) = &wish.into {
+        page::fill(page, &outcomes).unwrap_or_else(|error| give_up(&error));
     }
     if wish.targets {
         let table = targets::table(&outcomes);
