@@ -6,7 +6,7 @@ mod kit;
 use std::io::{Read as _, Seek as _};
 use std::time::Duration;
 
-use aioprocessing::{AioPool, AioProcess, AioQueue, ProcessPoolExecutor, Stdio, TaskError};
+use aioprocessing::{AioPool, AioProcess, AioQueue, ProcessPoolExecutor, TaskError};
 use kit::pools::{Way, each_way};
 
 aioprocessing::test_support!();
@@ -54,6 +54,16 @@ fn case_148_p25_results_of_a_large_count_take_bounded_memory() {
             assert_eq!(seen, 2000);
             assert!(most < 40 << 20, "{most} bytes more at the most");
         }
+        watchdog.step(format!("{way:?}, long arguments of a map"));
+        let (before, mut most) = (resident(), 0);
+        // 200 MiB, of which a part is under way at a time.
+        let inputs = (0..800).map(|x| {
+            most = most.max(resident().saturating_sub(before));
+            long(x).repeat(4)
+        });
+        let lengths = way.map(&pool.with_chunk_size(1), |text: String| text.len(), inputs).unwrap();
+        assert!(lengths.len() == 800 && lengths.iter().all(|length| *length == 256 << 10));
+        assert!(most < 80 << 20, "{most} bytes more at the most");
     });
 }
 
@@ -241,7 +251,7 @@ fn on_a_terminal_a_bar_shows_rate_and_time_left() {
             let terminal = ioctl_tiocgptpeer(&master, flags).unwrap();
             tcsetwinsize(&master, Winsize { ws_row: 24, ws_col: 120, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
             let told = AioQueue::unbounded().unwrap();
-            let child = AioProcess::builder().stderr(Stdio::from(terminal)).env("TERM", "xterm");
+            let child = AioProcess::builder().stderr(terminal).env("TERM", "xterm");
             let child = child.spawn(report, (number, told.clone(), is_known)).unwrap();
             let mut text = Vec::new();
             let mut bytes = [0; 4096];

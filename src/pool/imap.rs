@@ -16,8 +16,10 @@ use crate::wait::{Suspend, suspended};
 
 /// So many tasks are under way at a time, and four for each worker.
 const UNDER_WAY: usize = 64;
-/// The same where all results are kept anyway. Workers must not run out of them while somebody wakes up to bring more.
-pub(super) const FAR_AHEAD: usize = 512;
+/// The same where all results are kept anyway, as long as their arguments are short together. Workers must not run out of them
+/// while somebody wakes up to bring more.
+const FAR_AHEAD: usize = 512;
+const SHORT: usize = 8 << 20;
 
 /// Inputs as tasks, of so many items at the most.
 pub(super) type Source<'a> = Box<dyn FnMut(usize) -> Option<Fed> + Send + 'a>;
@@ -31,7 +33,11 @@ pub struct Imap<'a, T> {
     /// `None`: no more.
     source: Option<Source<'a>>,
     is_ordered: bool,
+    /// So many tasks at a time, and so many if they are short.
     under_way: usize,
+    far_ahead: usize,
+    /// The arguments that are under way.
+    bytes: usize,
     flight: VecDeque<Flight>,
     /// Items that are under way.
     items: usize,
@@ -64,6 +70,8 @@ impl<'a, T: DeserializeOwned> Imap<'a, T> {
             source: Some(source),
             is_ordered,
             under_way: UNDER_WAY.max(4 * size),
+            far_ahead: 0,
+            bytes: 0,
             flight: VecDeque::new(),
             items: 0,
             ready: VecDeque::new(),
@@ -82,7 +90,7 @@ impl<'a, T: DeserializeOwned> Imap<'a, T> {
     fn refill(&mut self) {
         let most = self.pool.options.buffer.unwrap_or(usize::MAX);
         // What lies ready counts: it has not left yet.
-        while self.flight.len() < self.under_way
+        while (self.flight.len() < self.under_way || self.flight.len() < self.far_ahead && self.bytes < SHORT)
             && let room = most.saturating_sub(self.items + self.ready.len())
             && room > 0
             && let Some(source) = &mut self.source
@@ -96,6 +104,7 @@ impl<'a, T: DeserializeOwned> Imap<'a, T> {
                 Fed::Task(task) => match self.pool.shared.submit(&task) {
                     Ok(()) => {
                         self.items += task.order.items as usize;
+                        self.bytes += task.args_length;
                         self.flight.push_back(Flight::Task(task));
                     }
                     Err(error) => {
@@ -126,6 +135,7 @@ impl<'a, T: DeserializeOwned> Imap<'a, T> {
             }
             Some(Flight::Task(task)) => {
                 self.items -= task.order.items as usize;
+                self.bytes -= task.args_length;
                 if let Some(outcome) = task.outcome.get() {
                     outcome.each(task.order.items, |result| self.ready.push_back(result));
                     self.report.add(task.order.items as usize);
@@ -185,11 +195,11 @@ impl<'a, T: DeserializeOwned> Imap<'a, T> {
         mut self,
         waiter: &mut W,
     ) -> Result<Result<Vec<T>, TaskError>, W::GaveUp> {
-        self.under_way = self.under_way.max(FAR_AHEAD);
+        self.far_ahead = FAR_AHEAD;
         let mut all = Vec::new();
         loop {
             // Many at a time: each that comes alone finds workers asleep.
-            if self.flight.len() <= self.under_way / 4 * 3 {
+            if self.flight.len() <= self.under_way.max(self.far_ahead) / 4 * 3 {
                 self.refill();
             }
             if self.flight.is_empty() {
@@ -210,6 +220,7 @@ impl<'a, T: DeserializeOwned> Imap<'a, T> {
                 Some(Flight::Failed(error)) => (1, Some(error)),
                 Some(Flight::Task(task)) => {
                     self.items -= task.order.items as usize;
+                    self.bytes -= task.args_length;
                     (task.order.items as usize, append(&task, &mut all))
                 }
                 None => (0, None),
