@@ -68,6 +68,8 @@ a-storm-never-ends                    pool_storm a_storm_that_lets_nothing
 who-is-full-waits-for-others          pool case_152_results
 a-cancelled-task-runs                 pool_deaths case_144
 a-limit-is-not-armed                  pool_deaths a_task_that_overruns
+a-deadly-item-comes-again-at-once     pool_limits a_task_that_kills
+a-look-takes-stops                    process_failures a_look_for
 who-has-done-nothing-is-nobody        queue_ends case_46_who
 who-is-under-way-is-nobody            queue_ends case_46_a_handle
 a-dead-borrower-keeps-its-item        queue_lease what_a_killed

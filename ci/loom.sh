@@ -31,4 +31,6 @@ a-wake-up-under-way-is-enough killed_in_a_wait_queue
 a-set-is-not-counted killed_while_it_sets
 no-look-for-dead-permit-holders killed_with_a_permit
 a-commit-publishes-nothing commit_of_a_killed_putter
+a-taker-leaves-no-name killed_with_a_task_of_a_pool
+no-fence-before-a-quiet-end pool_owner_in_a_hurry
 BUGS

@@ -56,7 +56,7 @@ fn case_131_all_variants_equal_the_serial_result() {
 }
 
 #[test]
-fn case_132_nothing_in_is_nothing_out() {
+fn case_132_d10_nothing_in_is_nothing_out() {
     each_way("case 132", |way, _| {
         let pool = AioPool::new(2).unwrap();
         assert_eq!(way.map(&pool, square, []).unwrap(), []);
@@ -68,7 +68,7 @@ fn case_132_nothing_in_is_nothing_out() {
 }
 
 #[test]
-fn case_136_a_killed_worker_fails_its_own_task_alone() {
+fn case_136_d11_p3_p3b_a_killed_worker_fails_its_own_task_alone() {
     each_way("case 136", |way, _| {
         let pool = AioPool::new(2).unwrap();
         let before: Vec<_> = (0..20).map(|x| pool.submit(square, (x,)).unwrap()).collect();
@@ -208,7 +208,7 @@ fn case_135_a_result_that_timed_out_is_got_later() {
 }
 
 #[test]
-fn case_146_a_shutdown_may_cancel_what_has_not_begun() {
+fn case_146_p13_a_shutdown_may_cancel_what_has_not_begun() {
     each_way("case 146", |way, watchdog| {
         for cancels in [false, true] {
             watchdog.step(format!("{way:?}, cancel_futures {cancels}"));
@@ -241,7 +241,7 @@ fn case_146_a_shutdown_may_cancel_what_has_not_begun() {
 }
 
 #[test]
-fn case_147_many_more_tasks_than_places() {
+fn case_147_p13_many_more_tasks_than_places() {
     each_way("case 147", |way, watchdog| {
         let pool = AioPool::new(2).unwrap();
         let event = AioEvent::new().unwrap();
@@ -262,7 +262,7 @@ fn case_147_many_more_tasks_than_places() {
 }
 
 #[test]
-fn case_148_inputs_are_pulled_as_results_leave() {
+fn case_148_p25_inputs_are_pulled_as_results_leave() {
     each_way("case 148", |way, _| {
         let pool = AioPool::builder().workers(2).buffer(10).build().unwrap();
         let pulled = AtomicUsize::new(0);
@@ -313,7 +313,7 @@ fn case_149_tasks_as_they_are_done() {
 }
 
 #[test]
-fn case_150_a_callback_that_panics_affects_nothing_else() {
+fn case_150_p23_a_callback_that_panics_affects_nothing_else() {
     each_way("case 150", |way, _| {
         let pool = AioPool::new(2).unwrap();
         let seen = Arc::new(AtomicUsize::new(0));

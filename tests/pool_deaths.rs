@@ -131,6 +131,32 @@ fn case_137_a_worker_is_killed_while_idle() {
     });
 }
 
+/// Much to read before the end comes.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct LongToRead(String, DeadlyToRead);
+
+#[test]
+fn case_137_p13_a_worker_is_killed_while_it_reads_or_writes_megabytes() {
+    each_way("case 137, megabytes", |way, watchdog| {
+        let pool = AioPool::builder().workers(2).shared_memory(32 << 20).build().unwrap();
+        for round in 0..4 {
+            watchdog.step(format!("{way:?}, round {round}"));
+            let task = LongToRead("7".repeat(4 << 20), DeadlyToRead(End::Kill));
+            let read = pool.submit(|task: LongToRead| task.0.len(), (task,)).unwrap();
+            let written = pool.submit(|end: End| DeadlyToWrite(Vec::new(), end), (End::Kill,)).unwrap();
+            let much = |x: u64| x.to_string().repeat(2 << 20);
+            let others: Vec<_> =
+                (0..4).map(|x| pool.submit(|text: String| text, (much(x),)).unwrap()).collect();
+            assert!(End::Kill.matches(&way.result(&read).unwrap_err()));
+            assert!(End::Kill.matches(&way.result(&written).unwrap_err()));
+            for (x, task) in (0..).zip(&others) {
+                assert!(way.result(task).unwrap() == much(x));
+            }
+        }
+        assert_works(way, &pool);
+    });
+}
+
 fn fail_at(queue: AioQueue<u64>, x: u64) -> u64 {
     queue.put(x).unwrap();
     if x == 40 {
@@ -187,7 +213,7 @@ fn case_139_all_workers_are_killed_at_once() {
 }
 
 #[test]
-fn case_140_workers_serve_their_number() {
+fn case_140_p12_workers_serve_their_number() {
     each_way("case 140", |way, watchdog| {
         for number in [1, 2, 3] {
             for chunk in [1, 5] {
@@ -271,7 +297,7 @@ fn case_142_close_and_join_run_what_was_queued_and_terminate_does_not() {
 }
 
 #[test]
-fn case_143_a_dropped_pool_leaves_nothing() {
+fn case_143_p24_a_dropped_pool_leaves_nothing() {
     each_way("case 143", |way, watchdog| {
         let before = kit::descriptors();
         let mut pids = Vec::new();
@@ -305,7 +331,7 @@ fn case_143_a_dropped_pool_leaves_nothing() {
 }
 
 #[test]
-fn case_144_a_cancelled_task_never_runs_and_an_aborted_one_frees_its_worker() {
+fn case_144_p8_d13_a_cancelled_task_never_runs_and_an_aborted_one_frees_its_worker() {
     each_way("case 144", |way, _| {
         let pool = AioPool::new(1).unwrap();
         let held = occupied(&pool);
@@ -326,7 +352,7 @@ fn case_144_a_cancelled_task_never_runs_and_an_aborted_one_frees_its_worker() {
 
 #[cfg(feature = "tokio")]
 #[test]
-fn case_145_a_dropped_future_or_runtime_never_wedges_the_pool() {
+fn case_145_d12_d13_a_dropped_future_or_runtime_never_wedges_the_pool() {
     each_way("case 145", |way, watchdog| {
         let pool = AioPool::new(2).unwrap();
         let held = [occupied(&pool), occupied(&pool)];
@@ -373,11 +399,13 @@ fn a_task_that_overruns_is_killed_with_its_worker() {
 
 #[test]
 fn p15_workers_ignore_sigint() {
-    let pool = AioPool::new(1).unwrap();
-    assert_eq!(pool.apply(square, (2,)).unwrap(), 4);
-    let pids = pool.worker_pids();
-    kit::signal(pids[0], Signal::INT);
-    assert_eq!(pool.apply(std::process::id, ()).unwrap(), pids[0]);
+    each_way("p15", |way, _| {
+        let pool = AioPool::new(1).unwrap();
+        assert_eq!(way.apply(&pool, square, (2,)).unwrap(), 4);
+        let pids = pool.worker_pids();
+        kit::signal(pids[0], Signal::INT);
+        assert_eq!(way.apply(&pool, std::process::id, ()).unwrap(), pids[0]);
+    });
 }
 
 fn own_a_pool(pids: AioQueue<u32>) {
@@ -398,14 +426,16 @@ fn workers_die_with_the_owner_of_the_pool() {
     }
 }
 
-fn run_out_of_descriptors() -> usize {
+fn run_out_of_descriptors(way: usize) -> usize {
+    let way = Way::ALL[way];
     let pool = AioPool::new(8).unwrap();
     let open = rustix::process::getrlimit(rustix::process::Resource::Nofile);
-    // Enough for the pool, and not for eight workers.
+    // Enough for the pool, and for a runtime, and not for eight workers.
+    let enough = if way == Way::Blocking { 12 } else { 20 };
     let low = kit::descriptors().into_iter().filter(|&number| number < 32).count() as u64;
-    let limit = rustix::process::Rlimit { current: Some(low + 12), ..open };
+    let limit = rustix::process::Rlimit { current: Some(low + enough), ..open };
     rustix::process::setrlimit(rustix::process::Resource::Nofile, limit).unwrap();
-    let squares = pool.map(|x: u64| x * x, 0..200).unwrap();
+    let squares = way.map(&pool, |x: u64| x * x, 0..200).unwrap();
     assert_eq!(squares[199], 199 * 199);
     let workers = pool.worker_pids().len();
     rustix::process::setrlimit(rustix::process::Resource::Nofile, open).unwrap();
@@ -418,9 +448,11 @@ fn run_out_of_descriptors() -> usize {
 #[test]
 fn case_153_workers_that_can_t_be_started_leave_the_others() {
     let watchdog = kit::Watchdog::new("case 153");
-    watchdog.step("a pool without enough descriptors");
-    let workers = AioProcess::spawn(run_out_of_descriptors, ()).unwrap().join().unwrap();
-    assert!((1..8).contains(&workers), "{workers}");
+    for number in 0..Way::ALL.len() {
+        watchdog.step(format!("{:?}, a pool without enough descriptors", Way::ALL[number]));
+        let workers = AioProcess::spawn(run_out_of_descriptors, (number,)).unwrap().join().unwrap();
+        assert!((1..8).contains(&workers), "{workers}");
+    }
 }
 
 fn note_and_square(begun: AioQueue<u64>, x: u64) -> u64 {

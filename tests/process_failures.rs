@@ -282,3 +282,34 @@ fn errors_are_errors() {
     let _: fn(OwnedFd) -> Stdio = Stdio::from;
     let _ = std::io::stdin().as_fd();
 }
+
+/// A child that this process traces stops for it, and `waitid` would take that stop from the debugger that waits for it.
+#[test]
+#[allow(unsafe_code)]
+fn a_look_for_the_end_takes_no_stop_of_a_traced_child() {
+    let child = AioProcess::builder().daemon(true).spawn(kit::sleep_for_ever, ()).unwrap();
+    let pid = child.pid().cast_signed();
+    let trace = |request: libc::c_uint| {
+        // SAFETY: these requests read and write no memory.
+        unsafe { libc::ptrace(request, pid, 0, 0) }
+    };
+    let stopped = || {
+        let mut status = 0;
+        // SAFETY: the status is ours to be written to.
+        let seen = unsafe { libc::waitpid(pid, &raw mut status, libc::__WALL | libc::WNOHANG) };
+        seen == pid && libc::WIFSTOPPED(status)
+    };
+    if trace(libc::PTRACE_SEIZE) != 0 {
+        eprintln!("ptrace is not allowed here: {}", std::io::Error::last_os_error());
+        child.kill().unwrap();
+        return;
+    }
+    assert_eq!(trace(libc::PTRACE_INTERRUPT), 0);
+    let state = || std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    kit::until("the stop", || state().rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('t')));
+    assert!(child.try_join().unwrap_err().is_timeout());
+    assert!(child.is_alive());
+    assert!(stopped(), "somebody has taken the stop");
+    child.kill().unwrap();
+    assert!(matches!(child.join(), Err(JoinError::Signaled { signal: libc::SIGKILL, .. })));
+}

@@ -8,7 +8,7 @@ use super::worker::Kit;
 use crate::planted::planted;
 use crate::process::{JoinError, SpawnError};
 use crate::raw::pool::{Board, Phase};
-use crate::sys::{clock, oom};
+use crate::sys::clock;
 
 impl Desk {
     /// Looks for workers that have ended, and settles what they leave.
@@ -18,12 +18,8 @@ impl Desk {
             return;
         }
         self.events += 1;
-        let mut out_of_memory = false;
-        if ended.iter().any(|ended| ended.error.is_some()) {
-            let kills = oom::kills();
-            out_of_memory = kills > self.oom_kills;
-            self.oom_kills = kills;
-        }
+        let out_of_memory =
+            ended.iter().any(|ended| ended.error.is_some()) && self.oom_watch.was_there_a_kill();
         for ended in &ended {
             let worked = self.settle(ended, out_of_memory);
             if worked {

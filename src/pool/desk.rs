@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::crew::Crew;
 use super::error::{SubmitError, TaskError, luggage, os};
@@ -12,8 +13,12 @@ use super::outcome::{Luggage, Outcome, Piece};
 use super::task::{DONE, Task, WAITING};
 use crate::planted::planted;
 use crate::raw::pool::{Board, CELLS, NoRoom, Phase};
-use crate::sys::oom;
+use crate::supervise::Backoff;
+use crate::sys::{clock, oom};
 use crate::wait::Look;
+
+/// An item that may be tried for ever is tried at once so many times, and then after longer and longer waits.
+const DEADLY: u32 = 8;
 
 /// What the owner knows of a cell.
 #[derive(Default)]
@@ -45,6 +50,8 @@ pub(super) struct Desk {
     pub(super) backlog: VecDeque<Arc<Task>>,
     /// Cells that are to be posted from their `item` on, once there is room.
     pub(super) again: Vec<u32>,
+    /// The same, but not before this time: one item of them has killed several workers.
+    later: Vec<(u64, u32)>,
     pub(super) counter: Counter,
     pub(super) crew: Crew,
     pub(super) stage: Stage,
@@ -56,7 +63,10 @@ pub(super) struct Desk {
     pub(super) events: u64,
     pub(super) callbacks: Vec<Box<dyn FnOnce() + Send>>,
     pub(super) deaths_seen: u32,
-    pub(super) oom_kills: Option<u64>,
+    pub(super) oom_watch: oom::Watch,
+    /// How many wait for news of any kind, and how many for many results.
+    pub(super) hasty: usize,
+    pub(super) patient: usize,
 }
 
 impl Desk {
@@ -69,6 +79,7 @@ impl Desk {
             free: (0..CELLS).rev().collect(),
             backlog: VecDeque::new(),
             again: Vec::new(),
+            later: Vec::new(),
             counter,
             crew,
             stage: Stage::Open,
@@ -77,7 +88,9 @@ impl Desk {
             events: 0,
             callbacks: Vec::new(),
             deaths_seen: 0,
-            oom_kills: oom::kills(),
+            oom_watch: oom::Watch::begin(),
+            hasty: 0,
+            patient: 0,
         }
     }
 
@@ -100,6 +113,13 @@ impl Desk {
         Ok(())
     }
 
+    /// One more waits here, or one less.
+    pub(super) fn stay(&mut self, is_patient: bool, change: isize) {
+        let count = if is_patient { &mut self.patient } else { &mut self.hasty };
+        *count = count.saturating_add_signed(change);
+        self.board.be_patient(self.patient > 0 && self.hasty == 0);
+    }
+
     /// Takes results, replaces the dead, hands out tasks: what everybody does who is inside a call.
     pub(super) fn drive(&mut self, look: Look) {
         for index in self.board.done() {
@@ -120,6 +140,10 @@ impl Desk {
     }
 
     fn feed(&mut self) {
+        if !self.later.is_empty() {
+            let now = clock::now();
+            self.again.extend(self.later.extract_if(.., |(due, _)| *due <= now).map(|(_, index)| index));
+        }
         while self.board.has_room()
             && let Some(&index) = self.again.last()
             && self.post(index)
@@ -227,8 +251,20 @@ impl Desk {
         slot.turn = slot.turn.wrapping_add(1);
         slot.item = item;
         slot.is_posted = false;
-        self.again.push(index);
+        match slot.deaths.checked_sub(DEADLY) {
+            Some(more) if planted!("a-deadly-item-comes-again-at-once", true, false) => {
+                let wait = Backoff { first: Duration::from_millis(1), longest: Duration::from_secs(1) };
+                self.later.push((clock::now() + wait.after(more as usize), index));
+            }
+            _ => self.again.push(index),
+        }
         self.feed();
+    }
+
+    /// How long until there is something to do of which nobody will tell.
+    pub(super) fn waits(&self) -> Option<u64> {
+        let due = self.later.iter().map(|(due, _)| due.saturating_sub(clock::now())).min();
+        due.into_iter().chain(self.crew.waits()).min()
     }
 
     pub(super) fn phase(&self, index: u32) -> Option<Phase> {
@@ -290,7 +326,9 @@ impl Desk {
         if task.outcome.set(outcome).is_ok() {
             self.unfinished -= 1;
             self.events += 1;
-            self.callbacks.append(&mut task.callbacks.lock());
+            let mut callbacks = std::mem::take(&mut *task.callbacks.lock());
+            self.stay(false, -callbacks.len().cast_signed());
+            self.callbacks.append(&mut callbacks);
         }
     }
 
@@ -307,6 +345,7 @@ impl Desk {
             let turn = slot.turn;
             if !slot.is_posted {
                 self.again.retain(|&other| other != index);
+                self.later.retain(|&(_, other)| other != index);
                 self.clear(index);
             } else if planted!("a-cancelled-task-runs", self.board.withdraw(index, turn), true) {
                 self.clear(index);
@@ -351,6 +390,7 @@ impl Desk {
             self.conclude(&task, Outcome::failed(error.clone()));
         }
         self.again.clear();
+        self.later.clear();
         self.events += 1;
     }
 

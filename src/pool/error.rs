@@ -37,7 +37,7 @@ pub enum SubmitError {
     /// The arguments can't be sent.
     #[error("the arguments cannot be sent to a worker: {0}")]
     Encode(#[from] EncodeError),
-    /// The arguments are longer than half of the pool's shared memory, or than 4 GiB.
+    /// The arguments are longer than half of the pool's shared memory.
     #[error(
         "the arguments are too large for the pool's shared memory: pass them in parts, or in shared memory of their own"
     )]

@@ -74,7 +74,7 @@ pub(super) struct Feed<I, A> {
 impl<I, A> Feed<I, A>
 where
     I: Iterator<Item = A>,
-    A: Serialize,
+    A: Serialize + 'static,
 {
     pub(super) fn new(inputs: I, function: Function, options: Options, chunk: Chunk, room: u64) -> Self {
         let chunk = options.chunk.map_or(chunk, Chunk::Of);
@@ -84,35 +84,33 @@ where
     /// The next task, of so many items at the most.
     pub(super) fn next(&mut self, most: usize) -> Option<Fed> {
         let size = self.chunk.next().min(most).min(MOST_ITEMS as usize - 1);
-        let mut items = match self.next_input()? {
-            Err(error) => return Some(Fed::Failed(error)),
-            Ok(first) => first,
+        let mut items = match self.held.take() {
+            None => Items::default(),
+            Some(Ok(items)) => items,
+            Some(Err(error)) => return Some(Fed::Failed(error)),
         };
         // Descriptors travel with the one item that they belong to.
         while items.luggage.is_empty() && (items.count as usize) < size && items.bytes.len() < ENOUGH {
-            match self.next_input() {
-                None => break,
-                Some(Ok(next)) if next.luggage.is_empty() && self.has_room(&items, &next) => {
-                    items.append(&next)
+            let Some(input) = self.inputs.next() else { break };
+            let start = items.bytes.len();
+            match items.push(&input) {
+                Err(error) if items.count == 0 => return Some(Fed::Failed(error.into())),
+                Err(error) => {
+                    self.held = Some(Err(error.into()));
+                    break;
                 }
-                other => {
-                    self.held = other;
+                // The others will be about as long.
+                Ok(()) if items.count == 1 => {
+                    items.bytes.reserve((items.bytes.len() * (size - 1)).min(ENOUGH));
+                }
+                Ok(()) if items.luggage.is_empty() && Board::cost(items.bytes.len()) <= self.room => {}
+                Ok(()) => {
+                    self.held = Some(Ok(items.split_last(start)));
                     break;
                 }
             }
         }
-        Some(Fed::Task(Task::new(&self.options, self.function, items)))
-    }
-
-    fn has_room(&self, items: &Items, next: &Items) -> bool {
-        Board::cost(items.bytes.len() + next.bytes.len()) <= self.room
-    }
-
-    fn next_input(&mut self) -> Option<Result<Items, TaskError>> {
-        if self.held.is_some() {
-            return self.held.take();
-        }
-        Some(Items::one(&self.inputs.next()?).map_err(TaskError::from))
+        (items.count > 0).then(|| Fed::Task(Task::new(&self.options, self.function, items)))
     }
 }
 

@@ -8,12 +8,16 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::error::SubmitError;
+use super::frames::{self, VALUE};
 use crate::process::ProcessFn;
 use crate::sys::entry::{self, Entry};
-use crate::wire::{Packed, Postcard, pack, unpack};
+use crate::wire::{Postcard, lone, pack_onto, put_lone, unpack};
 
-/// What running a function on one item gives.
-pub(super) type Ran = Result<Packed, Refusal>;
+/// What a worker can do with a function.
+pub(super) trait Job: Sync {
+    /// Calls it with the arguments of one item and appends its value; gives the descriptors that belong to that.
+    fn run(&self, args: &[u8], luggage: Vec<OwnedFd>, into: &mut Vec<u8>) -> Result<Vec<OwnedFd>, Refusal>;
+}
 
 /// Why it gave nothing.
 #[derive(Debug)]
@@ -22,7 +26,7 @@ pub(super) enum Refusal {
     Output(String),
 }
 
-struct Callable<F, A>(PhantomData<(F, A)>);
+struct Callable<F, A>(PhantomData<fn() -> (F, A)>);
 
 /// Tells the entries of pools from those of processes.
 struct InPool;
@@ -32,13 +36,27 @@ where
     F: ProcessFn<A, Output: Serialize>,
     A: DeserializeOwned + 'static,
 {
-    const ENTRY: &'static Entry<Ran> = &Entry::new(TypeId::of::<(F, A, InPool)>, type_name::<F>, Self::run);
+    const ENTRY: &'static Entry<&'static dyn Job> =
+        &Entry::new(TypeId::of::<(F, A, InPool)>, type_name::<F>, |_, _| &Self(PhantomData));
+}
 
-    fn run(bytes: &[u8], descriptors: Vec<OwnedFd>) -> Ran {
-        let args = unpack::<Postcard, A>(bytes, descriptors);
-        let args = args.map_err(|error| Refusal::Arguments(error.to_string()))?;
+impl<F, A> Job for Callable<F, A>
+where
+    F: ProcessFn<A, Output: Serialize>,
+    A: DeserializeOwned + 'static,
+{
+    fn run(&self, args: &[u8], luggage: Vec<OwnedFd>, into: &mut Vec<u8>) -> Result<Vec<OwnedFd>, Refusal> {
+        let args = match lone(args) {
+            Some(args) => args,
+            None => {
+                unpack::<Postcard, A>(args, luggage).map_err(|error| Refusal::Arguments(error.to_string()))?
+            }
+        };
         let value = entry::function::<F>().call(args);
-        pack::<Postcard, _>(&value).map_err(|error| Refusal::Output(error.to_string()))
+        if put_lone(&value, into) {
+            return Ok(Vec::new());
+        }
+        pack_onto::<Postcard, _>(&value, into).map_err(|error| Refusal::Output(error.to_string()))
     }
 }
 
@@ -62,7 +80,7 @@ impl Function {
     }
 }
 
-/// The arguments of the items of one task, one behind the other, each with its length before it.
+/// The arguments of the items of one task, in frames.
 #[derive(Debug, Default)]
 pub(super) struct Items {
     pub(super) bytes: Vec<u8>,
@@ -72,29 +90,27 @@ pub(super) struct Items {
 
 impl Items {
     /// One item.
-    pub(super) fn one<A: Serialize>(args: &A) -> Result<Self, SubmitError> {
-        let packed = pack::<Postcard, A>(args)?;
-        let length = u32::try_from(packed.bytes.len()).map_err(|_| SubmitError::TooLarge)?;
-        let mut bytes = Vec::with_capacity(4 + packed.bytes.len());
-        bytes.extend_from_slice(&length.to_le_bytes());
-        bytes.extend_from_slice(&packed.bytes);
-        Ok(Self { bytes, count: 1, luggage: packed.descriptors })
+    pub(super) fn one<A: Serialize + 'static>(args: &A) -> Result<Self, SubmitError> {
+        let mut items = Self::default();
+        items.push(args)?;
+        Ok(items)
     }
 
-    /// Appends an item without descriptors.
-    pub(super) fn append(&mut self, other: &Self) {
-        self.bytes.extend_from_slice(&other.bytes);
-        self.count += other.count;
+    /// Appends an item to others, none of which has descriptors. Refused, it has changed nothing.
+    pub(super) fn push<A: Serialize + 'static>(&mut self, args: &A) -> Result<(), SubmitError> {
+        let at = frames::begin(&mut self.bytes);
+        if !put_lone(args, &mut self.bytes) {
+            let packed = pack_onto::<Postcard, A>(args, &mut self.bytes);
+            self.luggage = packed.inspect_err(|_| self.bytes.truncate(at))?;
+        }
+        frames::end(&mut self.bytes, at, VALUE);
+        self.count += 1;
+        Ok(())
     }
 
-    /// The arguments of each item.
-    pub(super) fn split(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-        std::iter::from_fn(move || {
-            let (length, rest) = bytes.split_first_chunk()?;
-            let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
-            let (item, rest) = rest.split_at_checked(length)?;
-            bytes = rest;
-            Some(item)
-        })
+    /// Takes out the last item, which begins at `start`.
+    pub(super) fn split_last(&mut self, start: usize) -> Self {
+        self.count -= 1;
+        Self { bytes: self.bytes.split_off(start), count: 1, luggage: std::mem::take(&mut self.luggage) }
     }
 }

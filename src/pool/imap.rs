@@ -16,6 +16,10 @@ use crate::wait::{Suspend, suspended};
 
 /// So many tasks are under way at a time, and four for each worker.
 const UNDER_WAY: usize = 64;
+/// The same where all results are kept anyway, as long as their arguments are short together. Workers must not run out of them
+/// while somebody wakes up to bring more.
+const FAR_AHEAD: usize = 512;
+const SHORT: usize = 8 << 20;
 
 /// Inputs as tasks, of so many items at the most.
 pub(super) type Source<'a> = Box<dyn FnMut(usize) -> Option<Fed> + Send + 'a>;
@@ -29,6 +33,11 @@ pub struct Imap<'a, T> {
     /// `None`: no more.
     source: Option<Source<'a>>,
     is_ordered: bool,
+    /// So many tasks at a time, and so many if they are short.
+    under_way: usize,
+    far_ahead: usize,
+    /// The arguments that are under way.
+    bytes: usize,
     flight: VecDeque<Flight>,
     /// Items that are under way.
     items: usize,
@@ -55,26 +64,33 @@ impl Flight {
 impl<'a, T: DeserializeOwned> Imap<'a, T> {
     pub(super) fn new(pool: AioPool, is_ordered: bool, total: Option<usize>, source: Source<'a>) -> Self {
         let report = Report::new(&pool.options.audience, total);
-        let mut new = Self {
+        let size = pool.size;
+        Self {
             pool,
             source: Some(source),
             is_ordered,
+            under_way: UNDER_WAY.max(4 * size),
+            far_ahead: 0,
+            bytes: 0,
             flight: VecDeque::new(),
             items: 0,
             ready: VecDeque::new(),
             report,
             #[cfg(feature = "tokio")]
             waiting: None,
-        };
-        new.refill();
-        new
+        }
+    }
+
+    /// Begins now, and not when the first result is asked for.
+    pub(super) fn begun(mut self) -> Self {
+        self.refill();
+        self
     }
 
     fn refill(&mut self) {
         let most = self.pool.options.buffer.unwrap_or(usize::MAX);
-        let tasks = UNDER_WAY.max(4 * self.pool.size);
         // What lies ready counts: it has not left yet.
-        while self.flight.len() < tasks
+        while (self.flight.len() < self.under_way || self.flight.len() < self.far_ahead && self.bytes < SHORT)
             && let room = most.saturating_sub(self.items + self.ready.len())
             && room > 0
             && let Some(source) = &mut self.source
@@ -88,6 +104,7 @@ impl<'a, T: DeserializeOwned> Imap<'a, T> {
                 Fed::Task(task) => match self.pool.shared.submit(&task) {
                     Ok(()) => {
                         self.items += task.order.items as usize;
+                        self.bytes += task.args_length;
                         self.flight.push_back(Flight::Task(task));
                     }
                     Err(error) => {
@@ -118,8 +135,9 @@ impl<'a, T: DeserializeOwned> Imap<'a, T> {
             }
             Some(Flight::Task(task)) => {
                 self.items -= task.order.items as usize;
+                self.bytes -= task.args_length;
                 if let Some(outcome) = task.outcome.get() {
-                    self.ready.extend(outcome.items(task.order.items));
+                    outcome.each(task.order.items, |result| self.ready.push_back(result));
                     self.report.add(task.order.items as usize);
                 }
             }
@@ -177,15 +195,56 @@ impl<'a, T: DeserializeOwned> Imap<'a, T> {
         mut self,
         waiter: &mut W,
     ) -> Result<Result<Vec<T>, TaskError>, W::GaveUp> {
+        self.far_ahead = FAR_AHEAD;
         let mut all = Vec::new();
-        while let Some(result) = self.advance(waiter).await? {
-            match result {
-                Ok(value) => all.push(value),
-                Err(error) => return Ok(Err(error)),
+        loop {
+            // Many at a time: each that comes alone finds workers asleep.
+            if self.flight.len() <= self.under_way.max(self.far_ahead) / 4 * 3 {
+                self.refill();
+            }
+            if self.flight.is_empty() {
+                return Ok(Ok(all));
+            }
+            let flight = &self.flight;
+            let is_there = || Self::landed(flight, true).map(drop);
+            if is_there().is_none() {
+                // Who is told of each item wants to hear of each.
+                if self.report.has_audience() {
+                    self.pool.shared.until(waiter, is_there).await?;
+                } else {
+                    self.pool.shared.until_many(waiter, is_there).await?;
+                }
+            }
+            // Past `ready`: these are wanted together.
+            let (done, failed) = match self.flight.pop_front() {
+                Some(Flight::Failed(error)) => (1, Some(error)),
+                Some(Flight::Task(task)) => {
+                    self.items -= task.order.items as usize;
+                    self.bytes -= task.args_length;
+                    (task.order.items as usize, append(&task, &mut all))
+                }
+                None => (0, None),
+            };
+            self.report.add(done);
+            if let Some(error) = failed {
+                return Ok(Err(error));
             }
         }
-        Ok(Ok(all))
     }
+}
+
+/// Appends the values of a task that is done, up to the first that failed.
+fn append<T: DeserializeOwned>(task: &Task, all: &mut Vec<T>) -> Option<TaskError> {
+    let mut failed = None;
+    if let Some(outcome) = task.outcome.get() {
+        all.reserve(task.order.items as usize);
+        outcome.each(task.order.items, |result| match result {
+            Ok(value) if failed.is_none() => all.push(value),
+            Ok(_) => {}
+            Err(error) => drop(failed.get_or_insert(error)),
+        });
+    }
+    failed
 }
 
 impl<T: DeserializeOwned> Iterator for Imap<'_, T> {

@@ -149,7 +149,7 @@ impl AioPool {
     {
         let inputs = items.into_iter().map(|item| (item,));
         let total = exact(inputs.size_hint());
-        Imap::new(self.clone(), true, total, self.source(f, inputs, Chunk::Of(1)))
+        Imap::new(self.clone(), true, total, self.source(f, inputs, Chunk::Of(1))).begun()
     }
 
     /// As [`imap`](Self::imap), in the order in which they are done. Python: `Pool.imap_unordered`.
@@ -162,7 +162,7 @@ impl AioPool {
     {
         let inputs = items.into_iter().map(|item| (item,));
         let total = exact(inputs.size_hint());
-        Imap::new(self.clone(), false, total, self.source(f, inputs, Chunk::Of(1)))
+        Imap::new(self.clone(), false, total, self.source(f, inputs, Chunk::Of(1))).begun()
     }
 
     /// [`imap`](Self::imap), under the name of its use in async code: a `Stream`, whose

@@ -8,6 +8,7 @@ mod desk;
 mod error;
 mod executor;
 mod feed;
+mod frames;
 mod function;
 mod handle;
 mod imap;

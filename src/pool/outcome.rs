@@ -1,23 +1,18 @@
 //! What came of a task: the results of its items, as a worker wrote them.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 
 use serde::de::DeserializeOwned;
 
 use super::error::TaskError;
-use super::function::{Ran, Refusal};
+use super::frames::{self, ARGUMENTS, OUTPUT, PANICKED, VALUE, VALUE_WITH_LUGGAGE};
+use super::function::Refusal;
 use crate::process::Panic;
-use crate::wire::{Codec, Postcard, unpack};
-
-const VALUE: u8 = 0;
-const PANICKED: u8 = 1;
-const ARGUMENTS: u8 = 2;
-const OUTPUT: u8 = 3;
-const VALUE_WITH_LUGGAGE: u8 = 4;
+use crate::wire::{Codec, Postcard, unpack, unpack_each};
 
 /// Descriptors, by the place of the record that they belong to; `None`: there was no room for them here.
-pub(super) type Luggage = HashMap<u32, Option<Vec<OwnedFd>>>;
+pub(super) type Luggage = BTreeMap<u32, Option<Vec<OwnedFd>>>;
 
 /// Results of items that follow one another.
 #[derive(Debug)]
@@ -36,26 +31,31 @@ pub(super) struct Outcome {
     pub(super) pieces: Vec<Piece>,
 }
 
-/// Appends the result of one item.
-pub(super) fn record(ran: Result<Ran, Panic>, into: &mut Vec<u8>) -> Vec<OwnedFd> {
-    let mut luggage = Vec::new();
-    let (tag, bytes) = match ran {
-        Ok(Ok(value)) => {
-            luggage = value.descriptors;
-            (if luggage.is_empty() { VALUE } else { VALUE_WITH_LUGGAGE }, value.bytes)
-        }
-        Ok(Err(Refusal::Arguments(message))) => (ARGUMENTS, message.into_bytes()),
-        Ok(Err(Refusal::Output(message))) => (OUTPUT, message.into_bytes()),
+/// Makes a frame of what came of one item, whose value was written behind the frame's head if it came to that. Gives the
+/// descriptors that belong to it.
+pub(super) fn record(
+    ran: Result<Result<Vec<OwnedFd>, Refusal>, Panic>,
+    into: &mut Vec<u8>,
+    at: usize,
+) -> Vec<OwnedFd> {
+    let mut fail = |kind, message: &[u8]| {
+        into.truncate(at + 1);
+        into.extend_from_slice(message);
+        (kind, Vec::new())
+    };
+    let (kind, luggage) = match ran {
+        Ok(Ok(luggage)) if luggage.is_empty() => (VALUE, luggage),
+        Ok(Ok(luggage)) => (VALUE_WITH_LUGGAGE, luggage),
+        Ok(Err(Refusal::Arguments(message))) => fail(ARGUMENTS, message.as_bytes()),
+        Ok(Err(Refusal::Output(message))) => fail(OUTPUT, message.as_bytes()),
         Err(panic) => {
             let mut bytes = Vec::new();
             // Two texts can always be written.
             let _ = Postcard::encode(&panic, &mut bytes);
-            (PANICKED, bytes)
+            fail(PANICKED, &bytes)
         }
     };
-    into.push(tag);
-    into.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
-    into.extend_from_slice(&bytes);
+    frames::end(into, at, kind);
     luggage
 }
 
@@ -66,25 +66,32 @@ impl Outcome {
 
     pub(super) fn has_failed(&self) -> bool {
         self.pieces.iter().any(|piece| match piece {
-            Piece::Records(bytes, _) => !matches!(bytes.first(), None | Some(&VALUE | &VALUE_WITH_LUGGAGE)),
+            Piece::Records(bytes, _) => {
+                let kind = frames::first(bytes).map(|(kind, ..)| kind);
+                !matches!(kind, None | Some(VALUE | VALUE_WITH_LUGGAGE))
+            }
             Piece::Failed(_) | Piece::Rest(_) => true,
         })
     }
 
-    /// The results of `count` items, decoded.
-    pub(super) fn items<T: DeserializeOwned>(&self, count: u32) -> Vec<Result<T, TaskError>> {
-        let count = count as usize;
-        let mut all = Vec::with_capacity(count);
+    /// The results of `count` items, decoded, each to `sink`.
+    pub(super) fn each<T: DeserializeOwned>(&self, count: u32, mut sink: impl FnMut(Result<T, TaskError>)) {
+        let mut left = count;
+        let mut counted = |result| {
+            // What a worker wrote beyond its task is nobody's.
+            if left > 0 {
+                left -= 1;
+                sink(result);
+            }
+        };
         for piece in &self.pieces {
             match piece {
-                Piece::Records(bytes, luggage) => read(bytes, luggage, &mut all),
-                Piece::Failed(error) => all.push(Err(error.clone())),
-                Piece::Rest(error) => all.resize_with(count.max(all.len()), || Err(error.clone())),
+                Piece::Records(bytes, luggage) => read(bytes, luggage, &mut counted),
+                Piece::Failed(error) => counted(Err(error.clone())),
+                Piece::Rest(error) => (0..count).for_each(|_| counted(Err(error.clone()))),
             }
         }
-        let missing = || Err(damaged());
-        all.resize_with(count, missing);
-        all
+        (0..left).for_each(|_| sink(Err(damaged())));
     }
 }
 
@@ -92,22 +99,34 @@ fn damaged() -> TaskError {
     TaskError::Decode { message: "the worker's message is damaged".to_owned() }
 }
 
-fn read<T: DeserializeOwned>(mut bytes: &[u8], luggage: &Luggage, into: &mut Vec<Result<T, TaskError>>) {
+fn read<T: DeserializeOwned>(
+    mut bytes: &[u8],
+    luggage: &Luggage,
+    sink: &mut impl FnMut(Result<T, TaskError>),
+) {
     let mut place = 0;
-    while let Some((&tag, rest)) = bytes.split_first() {
-        let Some((length, rest)) = rest.split_first_chunk() else { break };
-        let Ok(length) = usize::try_from(u64::from_le_bytes(*length)) else { break };
-        let Some((body, rest)) = rest.split_at_checked(length) else { break };
-        into.push(match luggage.get(&place) {
-            _ if tag != VALUE_WITH_LUGGAGE => one(tag, body, &[]),
+    while !bytes.is_empty() {
+        // As many as there are values: those with luggage want a scope of their own.
+        let other = unpack_each(|| {
+            while let Some((kind, body, rest)) = frames::first(bytes) {
+                let decoded = if kind == VALUE { Postcard::decode(body).ok() } else { None };
+                (bytes, place) = (rest, place + 1);
+                match decoded {
+                    Some(value) => sink(Ok(value)),
+                    None => return Some((kind, body)),
+                }
+            }
+            None
+        });
+        let Some((kind, body)) = other else { return };
+        sink(match luggage.get(&(place - 1)) {
+            _ if kind != VALUE_WITH_LUGGAGE => one(kind, body, &[]),
             Some(Some(luggage)) => one(VALUE, body, luggage),
             Some(None) => Err(TaskError::Decode {
                 message: "no room for its descriptors: raise the limit of open files (ulimit -n)".to_owned(),
             }),
             None => Err(damaged()),
         });
-        place += 1;
-        bytes = rest;
     }
 }
 

@@ -49,6 +49,11 @@ impl Report {
         }
     }
 
+    /// Whether anybody is told.
+    pub(super) fn has_audience(&self) -> bool {
+        self.audience.has_bar || self.audience.listener.is_some()
+    }
+
     /// So many more are done.
     pub(super) fn add(&mut self, items: usize) {
         self.progress.done += items;
@@ -74,7 +79,10 @@ fn bar(total: Option<usize>) -> Option<indicatif::ProgressBar> {
     let style = indicatif::ProgressStyle::with_template(template).ok()?;
     Some(match total {
         Some(total) => indicatif::ProgressBar::new(total as u64).with_style(style),
-        None => indicatif::ProgressBar::new_spinner(),
+        None => {
+            let style = indicatif::ProgressStyle::with_template("{spinner} {pos} {per_sec}").ok()?;
+            indicatif::ProgressBar::new_spinner().with_style(style)
+        }
     })
 }
 

@@ -16,6 +16,25 @@ pub(super) struct Shared {
     desk: Mutex<Desk>,
 }
 
+/// Somebody waits here, for as long as this is kept.
+struct Stay<'a> {
+    shared: &'a Shared,
+    is_patient: bool,
+}
+
+impl<'a> Stay<'a> {
+    fn begin(shared: &'a Shared, is_patient: bool) -> Self {
+        shared.desk.lock().stay(is_patient, 1);
+        Self { shared, is_patient }
+    }
+}
+
+impl Drop for Stay<'_> {
+    fn drop(&mut self) {
+        self.shared.desk.lock().stay(self.is_patient, -1);
+    }
+}
+
 impl Shared {
     pub(super) fn new(board: Board, desk: Desk) -> Self {
         Self { board, desk: Mutex::new(desk) }
@@ -23,13 +42,19 @@ impl Shared {
 
     /// Does something with the desk, and tells others who wait if that concerns them.
     pub(super) fn with<R>(&self, act: impl FnOnce(&mut Desk) -> R) -> R {
+        self.with_listed(0, act)
+    }
+
+    /// The same for a caller who is listed itself, if `me` is 1.
+    fn with_listed<R>(&self, me: u64, act: impl FnOnce(&mut Desk) -> R) -> R {
         let mut desk = self.desk.lock();
         let before = desk.events;
         let out = act(&mut desk);
         let has_news = desk.events != before;
         let callbacks = std::mem::take(&mut desk.callbacks);
         drop(desk);
-        if has_news {
+        // Who is listed later looks at the desk after that, and so after this.
+        if has_news && self.board.results().words().waiters() > me {
             self.board.results().notify_all();
         }
         for callback in callbacks {
@@ -55,12 +80,31 @@ impl Shared {
     pub(super) async fn until<W: Waiter, T>(
         &self,
         waiter: &mut W,
+        found: impl FnMut() -> Option<T> + Send,
+    ) -> Result<T, W::GaveUp> {
+        self.wait(waiter, false, found).await
+    }
+
+    /// The same for somebody who wants many results, and need not be woken for each of them.
+    pub(super) async fn until_many<W: Waiter, T>(
+        &self,
+        waiter: &mut W,
+        found: impl FnMut() -> Option<T> + Send,
+    ) -> Result<T, W::GaveUp> {
+        self.wait(waiter, true, found).await
+    }
+
+    async fn wait<W: Waiter, T>(
+        &self,
+        waiter: &mut W,
+        is_patient: bool,
         mut found: impl FnMut() -> Option<T> + Send,
     ) -> Result<T, W::GaveUp> {
+        let _stay = Stay::begin(self, is_patient);
         wait::until(waiter, |look| {
-            let waits = self.with(|desk| {
+            let waits = self.with_listed(u64::from(look.is_listed()), |desk| {
                 desk.drive(look);
-                desk.crew.waits()
+                desk.waits()
             });
             // Nobody tells of the time at which workers may be started again.
             let spot = || self.board.results().for_at_most(waits);

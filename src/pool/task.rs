@@ -139,6 +139,8 @@ impl<T: DeserializeOwned + 'static> AioTask<T> {
     /// It is called by whoever is inside a call of the pool then, and should not take long. A panic of it affects nothing
     /// else.
     pub fn on_done(&self, callback: impl FnOnce(Result<T, TaskError>) + Send + 'static) {
+        // Until it is called, somebody is waiting for this task.
+        self.shared.with(|desk| desk.stay(false, 1));
         let mut callbacks = self.task.callbacks.lock();
         let task = self.clone();
         let call = move || callback(task.value());
@@ -147,6 +149,7 @@ impl<T: DeserializeOwned + 'static> AioTask<T> {
             return;
         }
         drop(callbacks);
+        self.shared.with(|desk| desk.stay(false, -1));
         let _ = caught(call);
     }
 }
@@ -154,7 +157,9 @@ impl<T: DeserializeOwned + 'static> AioTask<T> {
 impl<T: DeserializeOwned> AioTask<T> {
     fn value(&self) -> Result<T, TaskError> {
         let outcome = self.task.outcome.get().ok_or(TaskError::Timeout)?;
-        outcome.items(1).pop().unwrap_or(Err(TaskError::Timeout))
+        let mut value = Err(TaskError::Timeout);
+        outcome.each(1, |result| value = result);
+        value
     }
 
     /// Waits for the task and gives what its function returned. May be called again, and by several at once: each gets the

@@ -1,12 +1,12 @@
 //! A worker, from its start to its end.
 
-use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::function::{Items, Ran, Refusal};
+use super::frames;
+use super::function::{Job, Refusal};
 use super::luggage::Ends;
 use super::outcome::record;
 use crate::planted::planted;
@@ -48,8 +48,7 @@ pub(super) fn attend(kit: Kit) {
         Ok(board) => board,
         Err(error) => panic!("a worker cannot attach to its pool: {error}"),
     };
-    let mut worker =
-        Worker { board, ends: kit.ends, serves: kit.serves, functions: HashMap::new(), timer: None };
+    let mut worker = Worker { board, ends: kit.ends, serves: kit.serves, functions: Vec::new(), timer: None };
     loop {
         let mut luggage = None;
         let fetch = |cell, turn| luggage = Some(worker.ends.fetch(cell, turn));
@@ -70,7 +69,8 @@ struct Worker {
     board: Board,
     ends: Ends,
     serves: u64,
-    functions: HashMap<(u64, u64), &'static Entry<Ran>>,
+    /// By their place; few, so that they are looked through.
+    functions: Vec<((u64, u64), &'static dyn Job)>,
     /// Made when it is first wanted.
     timer: Option<KillTimer>,
 }
@@ -80,20 +80,26 @@ impl Worker {
     ///
     /// `luggage`: its descriptors, if any belong to it; `None` in it: there was no room for them here.
     fn serve(&mut self, mut task: Taken, mut luggage: Option<Option<Vec<OwnedFd>>>) -> bool {
-        let entry = self.function(task.function, task.kind);
+        let job = self.function(task.function, task.kind);
         let args = std::mem::take(&mut task.args);
-        let mut is_last = false;
-        for (item, args) in (0..task.items).zip(Items::split(&args)).skip(task.from as usize) {
-            let mut bytes = Vec::new();
+        let (mut is_last, mut is_news) = (false, false);
+        let mut bytes = Vec::new();
+        for (item, args) in (0..task.items).zip(frames::bodies(&args)).skip(task.from as usize) {
+            bytes.clear();
+            let at = frames::begin(&mut bytes);
             let refused = |why: &str| Ok(Err(Refusal::Arguments(why.to_owned())));
-            let ran = match (entry, luggage.take()) {
+            let ran = match (job, luggage.take()) {
                 (None, _) => refused("the function is not where the pool says it is"),
                 (_, Some(None)) => refused(
                     "no room for the descriptors of the task: raise the limit of open files (ulimit -n)",
                 ),
-                (Some(entry), luggage) => self.run(&task, entry, args, luggage.flatten().unwrap_or_default()),
+                (Some(job), luggage) => {
+                    let luggage = luggage.flatten().unwrap_or_default();
+                    self.limited(&task, || job.run(args, luggage, &mut bytes))
+                }
             };
-            let mut luggage = record(ran, &mut bytes);
+            is_news |= !matches!(ran, Ok(Ok(_)));
+            let mut luggage = record(ran, &mut bytes, at);
             if self.reserve(&mut task, item, &mut bytes) {
                 // What is too large stays, and what belongs to it.
                 luggage.clear();
@@ -102,8 +108,7 @@ impl Worker {
                 self.board.note_luggage(&task);
                 let tag = (task.cell, task.turn, item - task.from);
                 if let Err(error) = self.ends.send(tag, &luggage) {
-                    bytes.clear();
-                    record(Ok(Err(Refusal::Output(error.to_string()))), &mut bytes);
+                    record(Ok(Err(Refusal::Output(error.to_string()))), &mut bytes, at);
                     self.reserve(&mut task, item, &mut bytes);
                 }
             }
@@ -119,31 +124,27 @@ impl Worker {
                 }
             }
         }
-        if !self.board.finish(&task) {
+        if !self.board.finish(&task, is_news || is_last) {
             // Withdrawn: its owner is about to kill this process.
             std::process::exit(0);
         }
         is_last
     }
 
-    fn function(&mut self, offset: u64, kind: u64) -> Option<&'static Entry<Ran>> {
-        if let Some(known) = self.functions.get(&(offset, kind)) {
-            return Some(known);
+    fn function(&mut self, offset: u64, kind: u64) -> Option<&'static dyn Job> {
+        if let Some(known) = self.functions.iter().find(|(place, _)| *place == (offset, kind)) {
+            return Some(known.1);
         }
-        let entry = Entry::<Ran>::at(&Place::here(offset, kind)?).ok()?;
-        self.functions.insert((offset, kind), entry);
-        Some(entry)
+        let entry = Entry::<&'static dyn Job>::at(&Place::here(offset, kind)?).ok()?;
+        let job = entry.run(&[], Vec::new());
+        self.functions.push(((offset, kind), job));
+        Some(job)
     }
 
-    fn run(
-        &mut self,
-        task: &Taken,
-        entry: &Entry<Ran>,
-        args: &[u8],
-        luggage: Vec<OwnedFd>,
-    ) -> Result<Ran, Panic> {
+    /// Runs an item, under the limit if there is one.
+    fn limited<R>(&mut self, task: &Taken, run: impl FnOnce() -> R) -> Result<R, Panic> {
         let is_limited = task.limit > 0 && self.arm(task);
-        let ran = caught(|| entry.run(args, luggage));
+        let ran = caught(run);
         if is_limited {
             self.disarm(task);
         }
@@ -169,6 +170,9 @@ impl Worker {
 
     /// Gets memory for a result, or puts in its place that there is none. True: it did that.
     fn reserve(&self, task: &mut Taken, item: u32, bytes: &mut Vec<u8>) -> bool {
+        if task.has_room(bytes.len()) {
+            return false;
+        }
         let mut reserve = |length| never(blocking(self.board.reserve(&mut Park::new(), task, item, length)));
         let message = match reserve(bytes.len()) {
             Ok(()) => return false,
@@ -177,8 +181,7 @@ impl Worker {
             Err(Unwritten::Io(error)) => format!("the system refused shared memory: {error}"),
             Err(Unwritten::Nonsense) => "the shared memory of the pool is damaged".to_owned(),
         };
-        bytes.clear();
-        record(Ok(Err(Refusal::Output(message))), bytes);
+        record(Ok(Err(Refusal::Output(message))), bytes, 0);
         match reserve(bytes.len()) {
             Ok(()) => true,
             Err(Unwritten::Withdrawn) => std::process::exit(0),

@@ -11,6 +11,12 @@ mod lock;
 mod models;
 #[cfg(not(aioprocessing_loom))]
 pub(crate) mod pool;
+/// What of the pool's board is words alone.
+#[cfg(all(test, aioprocessing_loom))]
+mod pool {
+    mod model;
+    mod words;
+}
 #[cfg(not(aioprocessing_loom))]
 pub(crate) mod queue;
 /// What of the queue is words alone.
@@ -19,7 +25,7 @@ mod queue {
     mod cursor;
     mod model;
     mod record;
-    mod words;
+    pub(super) mod words;
 }
 mod rlock;
 mod rwlock;

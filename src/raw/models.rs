@@ -47,7 +47,7 @@ fn model(body: impl Fn() + Sync + Send + 'static) {
     bounded(3, body);
 }
 
-fn bounded(preemptions: usize, body: impl Fn() + Sync + Send + 'static) {
+pub(in crate::raw) fn bounded(preemptions: usize, body: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = builder.preemption_bound.or(Some(preemptions));
     builder.check(body);

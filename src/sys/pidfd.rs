@@ -48,6 +48,10 @@ pub(crate) fn send_signal(pidfd: impl AsFd, signal: Signal) -> io::Result<()> {
 
 /// Takes the status of a child that has ended; `None` as long as it runs. Never waits.
 pub(crate) fn reap(pidfd: impl AsFd) -> io::Result<Option<Ending>> {
+    // Of a child that this process traces, waitid(2) would take the stops as well, whatever it is asked for.
+    if !planted!("a-look-takes-stops", has_ended(&pidfd), true) {
+        return Ok(None);
+    }
     status(pidfd, WaitIdOptions::EXITED | WaitIdOptions::NOHANG)
 }
 

@@ -28,7 +28,7 @@ impl<'a> Spot<'a> {
         nap.min(self.longest)
     }
 
-    pub(super) fn words(self) -> &'a WaitWords {
+    pub(crate) fn words(self) -> &'a WaitWords {
         self.words
     }
 

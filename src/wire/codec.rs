@@ -61,8 +61,8 @@ impl Codec for Postcard {
     const IS_STRICT: bool = true;
 
     fn encode<T: Serialize + ?Sized>(value: &T, into: &mut Vec<u8>) -> Result<(), EncodeError> {
-        *into = strictly(value, false, |value| {
-            postcard::to_extend(value, std::mem::take(into))
+        strictly(value, false, |value| {
+            postcard::to_extend(value, Onto(into))
                 .map_err(|error| EncodeError::Value { message: error.to_string() })
         })?;
         Ok(())
@@ -76,6 +76,16 @@ impl Codec for Postcard {
             Ok(rest) => Err(DecodeError::LeftOver { bytes: rest.len() }),
             Err(error) => Err(DecodeError::Value { message: error.to_string() }),
         }
+    }
+}
+
+/// A vector that is written to where it is, so that an error does not cost what stood in it.
+pub(super) struct Onto<'a>(pub(super) &'a mut Vec<u8>);
+
+impl Extend<u8> for Onto<'_> {
+    #[inline]
+    fn extend<I: IntoIterator<Item = u8>>(&mut self, bytes: I) {
+        self.0.extend(bytes);
     }
 }
 

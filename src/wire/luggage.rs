@@ -5,16 +5,20 @@
 
 use std::any::Any;
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io;
 use std::marker::PhantomData;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 thread_local! {
-    static PACKING: RefCell<Vec<Trunk>> = const { RefCell::new(Vec::new()) };
-    static UNPACKING: RefCell<Vec<Shelf>> = const { RefCell::new(Vec::new()) };
+    static PACKING: Stack<Trunk> = const { RefCell::new(Vec::new()) };
+    static UNPACKING: Stack<Shelf> = const { RefCell::new(Vec::new()) };
 }
+
+/// The scopes of this thread, the innermost last. Most messages carry nothing, so a scope is made of something only when it is
+/// needed.
+type Stack<S> = RefCell<Vec<Option<Box<S>>>>;
 
 /// Why a handle can't travel, or arrived in vain.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -57,7 +61,7 @@ impl std::fmt::Debug for Parting {
 #[derive(Default)]
 struct Trunk {
     descriptors: Vec<OwnedFd>,
-    shared: HashMap<(u64, u64), u32>,
+    shared: BTreeMap<(u64, u64), u32>,
     parting: Parting,
     refusal: Option<LuggageError>,
 }
@@ -66,7 +70,7 @@ struct Trunk {
 #[derive(Default)]
 struct Shelf {
     descriptors: Vec<Option<OwnedFd>>,
-    opened: HashMap<u32, Arc<dyn Any + Send + Sync>>,
+    opened: BTreeMap<u32, Arc<dyn Any + Send + Sync>>,
     refusal: Option<LuggageError>,
 }
 
@@ -74,7 +78,7 @@ struct Shelf {
 macro_rules! in_scope {
     ($stack:ident, |$scope:ident| $body:expr) => {
         $stack.with_borrow_mut(|stack| {
-            let $scope = stack.last_mut().ok_or(LuggageError::NotInMessage)?;
+            let $scope = stack.last_mut().ok_or(LuggageError::NotInMessage)?.get_or_insert_default();
             let done: Result<_, LuggageError> = $body;
             if let Err(error) = &done {
                 $scope.refusal.get_or_insert_with(|| error.clone());
@@ -195,21 +199,21 @@ impl Shelf {
 
 /// A scope on this thread; it ends with this value, by a panic too.
 struct Scope<S: 'static> {
-    stack: &'static std::thread::LocalKey<RefCell<Vec<S>>>,
+    stack: &'static std::thread::LocalKey<Stack<S>>,
     is_open: bool,
     // Scopes end in the reverse order, on the thread where they began.
     _here: PhantomData<*const ()>,
 }
 
 impl<S> Scope<S> {
-    fn open(stack: &'static std::thread::LocalKey<RefCell<Vec<S>>>, with: S) -> Self {
+    fn open(stack: &'static std::thread::LocalKey<Stack<S>>, with: Option<Box<S>>) -> Self {
         stack.with_borrow_mut(|stack| stack.push(with));
         Self { stack, is_open: true, _here: PhantomData }
     }
 
-    fn close(mut self) -> Option<S> {
+    fn close(mut self) -> Option<Box<S>> {
         self.is_open = false;
-        self.stack.with_borrow_mut(Vec::pop)
+        self.stack.with_borrow_mut(Vec::pop).flatten()
     }
 }
 
@@ -235,17 +239,22 @@ pub(super) struct Outcome<T> {
 
 /// Runs `encode` with an empty trunk.
 pub(super) fn packing<T>(encode: impl FnOnce() -> T) -> Outcome<T> {
-    let scope = Scope::open(&PACKING, Trunk::default());
+    let scope = Scope::open(&PACKING, None);
     let result = encode();
-    let trunk = scope.close().unwrap_or_default();
+    let Some(trunk) = scope.close() else {
+        return Outcome { result, descriptors: Vec::new(), parting: Parting::default(), refusal: None };
+    };
     Outcome { result, descriptors: trunk.descriptors, parting: trunk.parting, refusal: trunk.refusal }
 }
 
 /// Runs `decode` with these descriptors on the shelf, and closes those that it left there.
 pub(super) fn unpacking<T>(descriptors: Vec<OwnedFd>, decode: impl FnOnce() -> T) -> Outcome<T> {
-    let descriptors = descriptors.into_iter().map(Some).collect();
-    let scope = Scope::open(&UNPACKING, Shelf { descriptors, ..Shelf::default() });
+    let shelf = (!descriptors.is_empty()).then(|| {
+        let descriptors = descriptors.into_iter().map(Some).collect();
+        Box::new(Shelf { descriptors, ..Shelf::default() })
+    });
+    let scope = Scope::open(&UNPACKING, shelf);
     let result = decode();
-    let shelf = scope.close().unwrap_or_default();
-    Outcome { result, descriptors: Vec::new(), parting: Parting::default(), refusal: shelf.refusal }
+    let refusal = scope.close().and_then(|shelf| shelf.refusal);
+    Outcome { result, descriptors: Vec::new(), parting: Parting::default(), refusal }
 }

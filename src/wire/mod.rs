@@ -11,6 +11,7 @@ pub(crate) mod frame;
 #[cfg(test)]
 mod fuzz;
 pub(crate) mod handle;
+mod lone;
 mod luggage;
 mod pack;
 mod probe;
@@ -21,9 +22,10 @@ mod tests;
 #[cfg(feature = "bincode")]
 pub use bincode::Bincode;
 pub use codec::{Codec, DecodeError, EncodeError, Postcard};
+pub(crate) use lone::{lone, put_lone};
 pub(crate) use luggage::{
     LuggageError, Parting, claim, claim_shared, refuse_to_pack, refuse_to_unpack, stow, stow_and_part,
     stow_shared,
 };
-pub(crate) use pack::{Packed, pack, pack_into, pack_within, unpack};
+pub(crate) use pack::{Packed, pack, pack_into, pack_onto, pack_within, unpack, unpack_each};
 pub(crate) use probe::needs_description;

@@ -29,7 +29,17 @@ pub(crate) fn pack_into<C: Codec, T: Serialize + ?Sized>(
     value: &T,
     bytes: Vec<u8>,
 ) -> Result<Packed, EncodeError> {
-    pack_limited::<C, T>(value, bytes, MOST_DESCRIPTORS)
+    pack_whole::<C, T>(value, bytes, MOST_DESCRIPTORS)
+}
+
+/// Appends a value to `bytes`, and gives the descriptors that belong to it. Refused, it has appended nothing.
+pub(crate) fn pack_onto<C: Codec, T: Serialize + ?Sized>(
+    value: &T,
+    bytes: &mut Vec<u8>,
+) -> Result<Vec<OwnedFd>, EncodeError> {
+    let start = bytes.len();
+    let packed = pack_limited::<C, T>(value, bytes, MOST_DESCRIPTORS);
+    packed.map(|(descriptors, _)| descriptors).inspect_err(|_| bytes.truncate(start))
 }
 
 /// Encodes a value with `C`, with at most `limit` descriptors.
@@ -37,19 +47,28 @@ pub(crate) fn pack_within<C: Codec, T: Serialize + ?Sized>(
     value: &T,
     limit: usize,
 ) -> Result<Packed, EncodeError> {
-    pack_limited::<C, T>(value, Vec::new(), limit)
+    pack_whole::<C, T>(value, Vec::new(), limit)
 }
 
-fn pack_limited<C: Codec, T: Serialize + ?Sized>(
+fn pack_whole<C: Codec, T: Serialize + ?Sized>(
     value: &T,
     mut bytes: Vec<u8>,
     limit: usize,
 ) -> Result<Packed, EncodeError> {
+    let (descriptors, parting) = pack_limited::<C, T>(value, &mut bytes, limit)?;
+    Ok(Packed { bytes, descriptors, parting })
+}
+
+fn pack_limited<C: Codec, T: Serialize + ?Sized>(
+    value: &T,
+    bytes: &mut Vec<u8>,
+    limit: usize,
+) -> Result<(Vec<OwnedFd>, Parting), EncodeError> {
     let packing = luggage::packing(|| {
         if C::IS_STRICT {
-            C::encode(value, &mut bytes)
+            C::encode(value, bytes)
         } else {
-            strictly(value, C::SELF_DESCRIBING, |value| C::encode(value, &mut bytes))
+            strictly(value, C::SELF_DESCRIBING, |value| C::encode(value, bytes))
         }
     });
     // What a handle said comes first: the codec only repeats that something did.
@@ -61,7 +80,13 @@ fn pack_limited<C: Codec, T: Serialize + ?Sized>(
     if descriptors.len() > limit {
         return Err(EncodeError::TooManyDescriptors { count: descriptors.len(), limit });
     }
-    Ok(Packed { bytes, descriptors, parting: packing.parting })
+    Ok((descriptors, packing.parting))
+}
+
+/// Decodes several values that came without descriptors, one after the other, by what it is given. An error is a reason to ask
+/// [`unpack`], which knows what a handle said.
+pub(crate) fn unpack_each<R>(decode: impl FnOnce() -> R) -> R {
+    luggage::unpacking(Vec::new(), decode).result
 }
 
 /// Decodes a value with `C`. Descriptors that nobody claims are closed.

@@ -93,6 +93,24 @@ impl Way {
         }
     }
 
+    /// One result after the other, none of which is kept.
+    pub(crate) fn each<T: DeserializeOwned + Unpin>(
+        self,
+        results: Imap<'_, T>,
+        body: impl FnMut(Result<T, TaskError>),
+    ) {
+        match self {
+            Self::Blocking => results.for_each(body),
+            #[cfg(feature = "tokio")]
+            _ => self.drive(async move {
+                let (mut results, mut body) = (results, body);
+                while let Some(result) = results.coro_next().await {
+                    body(result);
+                }
+            }),
+        }
+    }
+
     /// All results: by `Iterator`, by `coro_next`, or as a `Stream`.
     pub(crate) fn collect<T: DeserializeOwned + Unpin>(
         self,

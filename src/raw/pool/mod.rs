@@ -11,6 +11,8 @@
 //!   instruction has taken it and is known to have, or has not. Moving the head on is a courtesy that anybody does.
 //! * It writes the results of each item behind those of the last, and then `progress`: so a death in the middle of a task
 //!   of many items costs the one that ran. At last it makes the task `Done`, sets the cell's bit, and wakes the owner.
+//! * While all that wait for the owner want many results, a worker whose task was short in arguments and results tells nobody, until
+//!   half of a word's bits are set or there is nothing to take.
 //! * A worker that finds no memory for a result makes the task `Full`, and the owner takes what is there and makes it `Running` again:
 //!   so workers that hold memory never wait for one another's.
 //! * The owner takes the results of tasks that are done, and those of the dead as far as they came.
@@ -29,6 +31,7 @@ mod words;
 mod worker;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 pub(crate) use owner::NoRoom;
 use words::{Bits, Cell, ORDER};
@@ -66,6 +69,8 @@ pub(crate) struct Board {
     words: Ref<PoolWords>,
     area: Arc<Area>,
     blocks: Arc<Blocks>,
+    /// A worker's: it has finished a task of which the owner was not told yet.
+    owes_word: Arc<AtomicBool>,
 }
 
 /// A number from shared memory that can't be true.
@@ -102,7 +107,7 @@ impl Board {
         let area = Area::new(words.region(), room, BOARD)?;
         let length = table_length(count) + u64::from(count) * BLOCK;
         let blocks = Blocks::new(Area::new(words.region(), behind, length)?, count);
-        Ok(Self { words, area: Arc::new(area), blocks: Arc::new(blocks) })
+        Ok(Self { words, area: Arc::new(area), blocks: Arc::new(blocks), owes_word: Arc::default() })
     }
 
     pub(crate) fn words(&self) -> &Ref<PoolWords> {

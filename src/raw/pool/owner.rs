@@ -93,21 +93,14 @@ impl Board {
         Ok(())
     }
 
+    /// Whether the owner wants to be told of each task that is done, or of many together. For who is about to wait.
+    pub(crate) fn be_patient(&self, is_patient: bool) {
+        self.words.be_patient(is_patient);
+    }
+
     /// The cells whose tasks are said to be done; each is named once.
     pub(crate) fn done(&self) -> Vec<u32> {
-        let mut found = Vec::new();
-        let Ok(bits) = self.bits() else { return found };
-        for (base, word) in (0..).step_by(64).zip(&bits.words) {
-            if word.load(Ordering::Relaxed) == 0 {
-                continue;
-            }
-            let mut set = word.swap(0, Ordering::AcqRel);
-            while set != 0 {
-                found.push(base + set.trailing_zeros());
-                set &= set - 1;
-            }
-        }
-        found
+        self.bits().map_or_else(|_| Vec::new(), |bits| (0..16).flat_map(|word| bits.take(word)).collect())
     }
 
     /// What a task is about, if the cell is in this use.

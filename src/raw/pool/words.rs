@@ -3,7 +3,7 @@
 use crate::planted::planted;
 use crate::raw::LockWords;
 use crate::raw::queue::words::MemoryWords;
-use crate::shm::atomic::{AtomicU32, AtomicU64, Ordering};
+use crate::shm::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use crate::shm::{Object, shared};
 use crate::wait::WaitWords;
 
@@ -24,7 +24,9 @@ shared! {
         pub(super) blocks: AtomicU64,
         /// 1: who finds nothing to do is done.
         pub(super) closed: AtomicU32,
-        reserved: [AtomicU32; 3],
+        /// So many results may stand in one word of the bits before the owner is told. Written by it.
+        pub(super) patience: AtomicU32,
+        reserved: [AtomicU32; 2],
         pub(super) tasks: WaitWords,
         pub(super) results: WaitWords,
         pub(super) memory: WaitWords,
@@ -77,6 +79,55 @@ shared! {
 
 impl Object for PoolWords {
     const KIND: u32 = 48;
+}
+
+/// A patient owner is told when so many of 64 neighbouring cells are done.
+const PATIENCE: u32 = 32;
+
+impl PoolWords {
+    /// The owner wants to be told of each task that is done, or of many together. Followed by a wait, or by a look behind a fence.
+    pub(super) fn be_patient(&self, is_patient: bool) {
+        let patience = if is_patient { PATIENCE } else { 0 };
+        if self.patience.load(Ordering::Relaxed) != patience {
+            self.patience.store(patience, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the owner need not be told yet that so many neighbouring cells are done: of others it will be, while there is
+    /// something to take.
+    pub(super) fn is_quiet(&self, neighbours: u32) -> bool {
+        // Pairs with the fence of a listed waiter: either this sees that somebody has less patience, or that one's look sees
+        // the bit.
+        planted!("no-fence-before-a-quiet-end", fence(Ordering::SeqCst), ());
+        neighbours < self.patience.load(Ordering::Relaxed)
+            && self.head.load(Ordering::Relaxed) < self.tail.load(Ordering::Relaxed)
+    }
+
+    /// Moves the head behind an entry that nobody can take any more.
+    pub(super) fn pass(&self, head: u64) {
+        let _ = self.head.compare_exchange(head, head + 1, Ordering::AcqRel, Ordering::Relaxed);
+    }
+}
+
+impl Bits {
+    /// Sets a cell's bit, and says how many of its word are set.
+    pub(super) fn set(&self, cell: u32) -> u32 {
+        let bit = 1 << (cell % 64);
+        // Release pairs with the Acquire of `take`.
+        (self.words[cell as usize / 64].fetch_or(bit, Ordering::AcqRel) | bit).count_ones()
+    }
+
+    /// The cells of one word whose bits were set; none is named twice.
+    pub(super) fn take(&self, word: usize) -> impl Iterator<Item = u32> {
+        let word_of = &self.words[word];
+        let mut set =
+            if word_of.load(Ordering::Relaxed) == 0 { 0 } else { word_of.swap(0, Ordering::AcqRel) };
+        std::iter::from_fn(move || {
+            let bit = (set != 0).then(|| set.trailing_zeros())?;
+            set &= set - 1;
+            Some(word as u32 * 64 + bit)
+        })
+    }
 }
 
 /// Where the short arguments and the short results stand in a cell.

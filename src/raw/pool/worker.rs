@@ -21,9 +21,22 @@ pub(crate) struct Taken {
     pub(crate) from: u32,
     pub(crate) limit: u64,
     serial: u32,
+    /// Its arguments take up no memory beside its cell.
+    is_short: bool,
     /// What was written of its results.
     blocks: Vec<u32>,
     length: u64,
+}
+
+impl Taken {
+    /// Whether there is memory already for a result of this length behind those before it.
+    pub(crate) fn has_room(&self, length: usize) -> bool {
+        self.wanted(length) <= self.blocks.len() as u64
+    }
+
+    fn wanted(&self, length: usize) -> u64 {
+        (self.length + length as u64).saturating_sub(INLINE as u64).div_ceil(BLOCK)
+    }
 }
 
 /// Why a result can't be written.
@@ -81,6 +94,9 @@ impl Board {
                 if self.words.closed.load(Ordering::Acquire) != 0 {
                     return Step::Done(Ok(None));
                 }
+                if self.owes_word.swap(false, Ordering::Relaxed) {
+                    self.results().notify_one();
+                }
                 return Step::Wait(self.tasks());
             }
             // If the head has moved meanwhile, this may be a later entry: it is as good.
@@ -104,7 +120,7 @@ impl Board {
                 fetch(index, turn);
             }
             drop(held);
-            self.pass(head);
+            self.words.pass(head);
             if won {
                 if look.is_listed() && head + 1 < tail {
                     // The wake-up that came to us may have stood for more than one task.
@@ -118,11 +134,6 @@ impl Board {
     fn party(&self) -> Party<'_, Region> {
         let region = self.region();
         Party { me: region.me(), alive: region, bell: Bell::new(region, WORKERS) }
-    }
-
-    /// Moves the head behind an entry that nobody can take any more.
-    fn pass(&self, head: u64) {
-        let _ = self.words.head.compare_exchange(head, head + 1, Ordering::AcqRel, Ordering::Relaxed);
     }
 
     fn open(&self, index: u32, turn: u32, serial: u32) -> Result<Taken, Nonsense> {
@@ -140,6 +151,7 @@ impl Board {
             from: cell.from.load(Ordering::Relaxed),
             limit: cell.limit.load(Ordering::Relaxed),
             serial,
+            is_short: blocks.is_empty(),
             blocks: Vec::new(),
             length: 0,
         })
@@ -155,9 +167,8 @@ impl Board {
         length: usize,
     ) -> Result<Result<(), Unwritten>, W::GaveUp> {
         loop {
-            let end = task.length + length as u64;
-            let wanted = end.saturating_sub(INLINE as u64).div_ceil(BLOCK);
-            let more = usize::try_from(wanted).unwrap_or(usize::MAX).saturating_sub(task.blocks.len());
+            let more =
+                usize::try_from(task.wanted(length)).unwrap_or(usize::MAX).saturating_sub(task.blocks.len());
             if more == 0 {
                 return Ok(Ok(()));
             }
@@ -209,7 +220,8 @@ impl Board {
     fn hand_over(&self, task: &Taken) -> bool {
         let is_full = self.cell(task.cell).is_ok_and(|cell| cell.fill_up(task.turn, task.serial));
         if is_full {
-            self.tell(task.cell);
+            self.note_done(task.cell);
+            self.tell();
         }
         is_full
     }
@@ -278,21 +290,30 @@ impl Board {
         }
     }
 
-    /// Hands the results over. False: the task was withdrawn, and this process is about to be killed.
-    pub(crate) fn finish(&self, task: &Taken) -> bool {
+    /// Hands the results over. `is_news`: they are to be told of in any case. False: the task was withdrawn, and this process is
+    /// about to be killed.
+    pub(crate) fn finish(&self, task: &Taken, is_news: bool) -> bool {
         if task.cell >= CELLS || !self.cell(task.cell).is_ok_and(|cell| cell.finish(task.turn, task.serial)) {
             return false;
         }
-        self.tell(task.cell);
+        let neighbours = self.note_done(task.cell);
+        // Nobody waits for memory that such a task holds.
+        let is_short = task.is_short && task.blocks.is_empty();
+        if is_short && !is_news && self.words.is_quiet(neighbours) {
+            self.owes_word.store(true, Ordering::Relaxed);
+        } else {
+            self.tell();
+        }
         true
     }
 
-    /// Tells the owner to look at this cell.
-    fn tell(&self, cell: u32) {
-        if let Ok(bits) = self.bits() {
-            let word = &bits.words[cell as usize / 64];
-            word.fetch_or(1 << (cell % 64), Ordering::AcqRel);
-        }
+    fn note_done(&self, cell: u32) -> u32 {
+        self.bits().map_or(u32::MAX, |bits| bits.set(cell))
+    }
+
+    /// Tells the owner to look at the bits.
+    fn tell(&self) {
+        self.owes_word.store(false, Ordering::Relaxed);
         let spot = self.results();
         if self.words.results.waiters() > 0 {
             spot.sign();
