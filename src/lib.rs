@@ -51,6 +51,8 @@ pub mod fixture;
 #[cfg(doc)]
 pub mod guide;
 #[cfg(not(aioprocessing_loom))]
+mod manager;
+#[cfg(not(aioprocessing_loom))]
 mod memory;
 #[cfg(not(aioprocessing_loom))]
 mod pipe;
@@ -78,6 +80,8 @@ mod wire;
 
 #[cfg(not(aioprocessing_loom))]
 pub use connection::*;
+#[cfg(not(aioprocessing_loom))]
+pub use manager::*;
 #[cfg(not(aioprocessing_loom))]
 pub use memory::*;
 #[cfg(not(aioprocessing_loom))]

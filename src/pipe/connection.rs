@@ -17,7 +17,7 @@ use super::packet::{Incoming, Outgoing};
 use super::peer::PeerCredentials;
 use super::receiving::receiving;
 use super::sending::sending;
-use crate::wait::{AnyWaiter, Deadline, Park, ParkUntil, Readiness, Waitable, blocking, never};
+use crate::wait::{AnyWaiter, Deadline, Park, ParkUntil, Readiness, Waitable, Waiter, blocking, never};
 #[cfg(feature = "tokio")]
 use crate::wait::{Suspend, suspended};
 use crate::wire::{Codec, Postcard, refuse_to_unpack, unpack};
@@ -197,6 +197,34 @@ impl<S, R, C> AioConnection<S, R, C> {
     /// A connection on a byte stream.
     pub(crate) fn on_stream(socket: OwnedFd, max_length: u64, peer: PeerCredentials) -> Self {
         Self::new(End::new(Link::frames(socket, max_length, Some(peer), UnderWay::default())))
+    }
+}
+
+/// A message that is encoded, and sent in as many attempts as it takes.
+pub(crate) struct Letter(Outgoing<'static>);
+
+impl<S: Serialize, R, C: Codec> AioConnection<S, R, C> {
+    pub(crate) fn letter(&self, value: &S) -> Result<Letter, SendError> {
+        self.end.pack::<C, S>(value).map(Letter)
+    }
+}
+
+impl<S, R: DeserializeOwned, C: Codec> AioConnection<S, R, C> {
+    /// Sends it if there is room. `None`: there is none for all of it.
+    pub(crate) fn attempt(&self, letter: &mut Letter) -> Option<Result<(), SendError>> {
+        self.end.send_some(&mut letter.0)
+    }
+
+    pub(crate) async fn post<W: Waiter>(
+        &self,
+        waiter: &mut W,
+        letter: Letter,
+    ) -> Result<Result<(), SendError>, W::GaveUp> {
+        self.end.send(waiter, letter.0).await
+    }
+
+    pub(crate) async fn next<W: Waiter>(&self, waiter: &mut W) -> Result<Result<R, RecvError>, W::GaveUp> {
+        Ok(self.end.receive(waiter).await?.and_then(unpacked::<C, R>))
     }
 }
 

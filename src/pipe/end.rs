@@ -100,6 +100,14 @@ impl End {
         }
     }
 
+    /// The same for a message that stays with the caller until it is out.
+    pub(super) fn send_some(&self, message: &mut Outgoing<'_>) -> Option<Result<(), SendError>> {
+        match self.to_send(message) {
+            Ok(link) => link.send(message),
+            Err(error) => Some(Err(error)),
+        }
+    }
+
     pub(super) async fn send<W: Waiter>(
         &self,
         waiter: &mut W,

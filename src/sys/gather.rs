@@ -48,6 +48,12 @@ impl Gather {
         Ok(epoll::add(&self.set, fd, EventData::new_u64(0), flags)?)
     }
 
+    /// The same, reported by [`reported`](Self::reported) under a number of its own.
+    pub(crate) fn add_duplex_as(&self, fd: impl AsFd, number: u64) -> io::Result<()> {
+        let flags = EventFlags::IN | EventFlags::OUT | EventFlags::ET;
+        Ok(epoll::add(&self.set, fd, EventData::new_u64(number), flags)?)
+    }
+
     /// Takes it out of the set, while it stays open.
     pub(crate) fn remove(&self, fd: impl std::os::fd::AsFd) {
         let _ = epoll::delete(&self.set, fd);
@@ -63,6 +69,20 @@ impl Gather {
                 Err(rustix::io::Errno::INTR) => {}
                 Ok(count) if count > 0 => any = true,
                 _ => return any,
+            }
+        }
+    }
+
+    /// As [`drain`](Self::drain); the numbers of those that were reported, 0 for what has none.
+    pub(crate) fn reported(&self) -> Vec<u64> {
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let mut numbers = Vec::new();
+        loop {
+            let mut events = Vec::with_capacity(64);
+            match epoll::wait(&self.set, spare_capacity(&mut events), Some(&now)) {
+                Err(rustix::io::Errno::INTR) => {}
+                Ok(count) if count > 0 => numbers.extend(events.iter().map(|event| event.data.u64())),
+                _ => return numbers,
             }
         }
     }

@@ -1,0 +1,508 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::ManagerBuilder;
+use super::error::{
+    GetHandleError, GetHandleTimeoutError, ManagerError, ManagerTimeoutError, RegisterError,
+    RegisterTimeoutError, StartError,
+};
+use super::kept::Kept;
+use super::kind::Kind;
+use super::link::Link;
+use super::message::{Answer, Ask};
+use super::owner::Owner;
+use crate::connection::{Address, AuthKey, IntoAddress};
+use crate::process::JoinError;
+use crate::wait::{Deadline, Park, ParkUntil, Waiter, blocking, never};
+#[cfg(feature = "tokio")]
+use crate::wait::{Suspend, suspended};
+use crate::wire::{Parting, Postcard};
+
+/// A server process that keeps handles by name, for programs that share nothing but its address and key: the registry of
+/// Python's `multiprocessing.managers.BaseManager`.
+///
+/// What is [registered](Self::register) is a handle of this crate, a struct of some, or any other message. Whoever
+/// [gets](Self::get) it by its name holds the thing itself: a queue that was got works on the shared memory, at the speed of any
+/// other, with no server in between, and goes on if the manager ends.
+///
+/// A clone names the same manager, and so does a handle that travelled to another process, with the key in it. Threads and
+/// tasks may share it. The server has one thread, on which nobody waits for a client that is slow.
+///
+/// # If a process dies
+///
+/// The manager ends with the process that started it, in whichever way that ends, and with the last of its handles there.
+/// Its clients are told at once, in the middle of a question too; what they hold stays theirs. A client that dies takes nothing with it: what it
+/// had registered stays, until somebody [unregisters](Self::unregister) or [replaces](Self::replace) it.
+///
+/// # Examples
+///
+/// ```
+/// use aioprocessing::{AioManager, AioQueue, Address, AuthKey};
+///
+/// fn elsewhere(address: Address, key: AuthKey) -> Result<u64, Box<dyn std::error::Error>> {
+///     Ok(AioManager::connect(address, key)?.get::<AioQueue<u64>>("jobs")?.get()?)
+/// }
+///
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     aioprocessing::init();
+///     let manager = AioManager::start()?;
+///     let jobs = AioQueue::bounded(10)?;
+///     manager.register("jobs", &jobs)?;
+///     jobs.put(7)?;
+///     assert_eq!(elsewhere(manager.address().clone(), manager.authkey().clone())?, 7);
+///     Ok(())
+/// }
+/// ```
+#[doc(alias = "BaseManager")]
+#[doc(alias = "SyncManager")]
+#[derive(Clone)]
+pub struct AioManager {
+    pub(super) link: Arc<Link>,
+    /// In the process that started it.
+    pub(super) owner: Option<Arc<Owner>>,
+}
+
+impl AioManager {
+    /// Starts a manager that listens where nobody else does, with a random key: Python's `SyncManager().start()`.
+    ///
+    /// Its process ends with the last handle in this process, with [`shutdown`](Self::shutdown), and with this process.
+    ///
+    /// # Blocking
+    ///
+    /// Until the server listens: a few milliseconds.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`].
+    pub fn start() -> Result<Self, StartError> {
+        Self::builder().start()
+    }
+
+    /// A manager with an address, a key or a name of its own.
+    pub fn builder() -> ManagerBuilder {
+        ManagerBuilder::new()
+    }
+
+    /// Connects to the manager at an address, with its key.
+    ///
+    /// [`connect_timeout`](Self::connect_timeout) gives up after a time, and [`coro_connect`](Self::coro_connect) suspends the task instead of
+    /// the thread.
+    ///
+    /// # Blocking
+    ///
+    /// Blocks the thread until the manager has answered; needs no runtime.
+    ///
+    /// # If a process dies
+    ///
+    /// If the manager does, it is an error at once.
+    ///
+    /// # Errors
+    ///
+    /// [`ManagerError::Gone`] if nobody listens there; [`ManagerError::Connect`] if the key is another;
+    /// [`ManagerError::NotAManager`] and [`ManagerError::OtherVersion`] if the two have nothing to say to each other.
+    pub fn connect(address: impl IntoAddress, authkey: impl Into<AuthKey>) -> Result<Self, ManagerError> {
+        never(blocking(Self::connect_with(&mut Park::new(), address, authkey.into())))
+    }
+
+    /// As [`connect`](Self::connect), for at most `timeout`; zero tries once.
+    ///
+    /// # Errors
+    ///
+    /// [`ManagerTimeoutError::Timeout`] if it has not answered in time; otherwise as [`connect`](Self::connect).
+    pub fn connect_timeout(
+        address: impl IntoAddress,
+        authkey: impl Into<AuthKey>,
+        timeout: Duration,
+    ) -> Result<Self, ManagerTimeoutError> {
+        let mut waiter = ParkUntil::new(Deadline::after(timeout));
+        let connected = blocking(Self::connect_with(&mut waiter, address, authkey.into()));
+        Ok(connected.map_err(|_| ManagerTimeoutError::Timeout)??)
+    }
+
+    /// As [`connect`](Self::connect), and suspends the task.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: dropped before it resolves, there is no connection.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with I/O enabled, when it has to wait.
+    #[cfg(feature = "tokio")]
+    pub fn coro_connect(
+        address: impl IntoAddress,
+        authkey: impl Into<AuthKey>,
+    ) -> impl Future<Output = Result<Self, ManagerError>> + Send {
+        let (address, key) = (address.into_address(), authkey.into());
+        async move {
+            let address = address.map_err(|error| ManagerError::Connect(error.into()))?;
+            never(suspended(Self::connect_to(&mut Suspend::new(), address, key)).await)
+        }
+    }
+
+    async fn connect_with<W: Waiter>(
+        waiter: &mut W,
+        address: impl IntoAddress,
+        key: AuthKey,
+    ) -> Result<Result<Self, ManagerError>, W::GaveUp> {
+        match address.into_address() {
+            Ok(address) => Self::connect_to(waiter, address, key).await,
+            Err(error) => Ok(Err(ManagerError::Connect(error.into()))),
+        }
+    }
+
+    async fn connect_to<W: Waiter>(
+        waiter: &mut W,
+        address: Address,
+        key: AuthKey,
+    ) -> Result<Result<Self, ManagerError>, W::GaveUp> {
+        let link = Link::new(address, key);
+        let greeted = link.greet(waiter).await?;
+        Ok(greeted.map(|()| Self { link: Arc::new(link), owner: None }))
+    }
+
+    /// Where it listens; for TCP with the port that it got.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        &self.link.address
+    }
+
+    /// What its clients must hold.
+    #[must_use]
+    pub fn authkey(&self) -> &AuthKey {
+        &self.link.key
+    }
+
+    /// The number of the server's process, in the process that started it.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.owner.as_ref().map(|owner| owner.pid())
+    }
+
+    /// Ends the server, and waits for its end. Elsewhere than in the process that started it, it does nothing. Python's `shutdown()`.
+    ///
+    /// [`coro_shutdown`](Self::coro_shutdown) suspends the task instead of the thread.
+    ///
+    /// # Blocking
+    ///
+    /// Blocks the thread until the server's process has ended.
+    ///
+    /// # Errors
+    ///
+    /// [`JoinError`] says how it ended, if not by this.
+    pub fn shutdown(&self) -> Result<(), JoinError> {
+        self.owner.as_ref().map_or(Ok(()), |owner| owner.shutdown())
+    }
+
+    /// As [`shutdown`](Self::shutdown), and suspends the task.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it resolves, the server ends all the same.
+    ///
+    /// # Errors
+    ///
+    /// As [`shutdown`](Self::shutdown).
+    #[cfg(feature = "tokio")]
+    pub async fn coro_shutdown(&self) -> Result<(), JoinError> {
+        match &self.owner {
+            Some(owner) => owner.coro_shutdown().await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// A question with what is to be done once it was answered.
+type Asking = (Ask, Parting);
+
+impl AioManager {
+    fn registering<T: Serialize>(name: &str, value: &T, replaces: bool) -> Result<Asking, RegisterError> {
+        let (value, parting) = Kept::pack::<Postcard, T>(value).map_err(RegisterError::Encode)?;
+        Ok((Ask::Register { name: name.to_owned(), kind: Kind::of::<T>(), value, replaces }, parting))
+    }
+
+    async fn register_with<W: Waiter>(
+        &self,
+        waiter: &mut W,
+        (ask, parting): Asking,
+    ) -> Result<Result<(), RegisterError>, W::GaveUp> {
+        let answer = self.link.call(waiter, &ask).await?;
+        Ok(match (answer, ask) {
+            (Ok(Answer::Done), _) => {
+                parting.complete();
+                Ok(())
+            }
+            (Ok(Answer::Taken(kind)), Ask::Register { name, .. }) => {
+                Err(RegisterError::Taken { name, kind: kind.text })
+            }
+            (Ok(_), _) => Err(ManagerError::NotAManager.into()),
+            (Err(ManagerError::Ask(crate::pipe::SendError::Encode(error))), _) => {
+                Err(RegisterError::Encode(error))
+            }
+            (Err(error), _) => Err(error.into()),
+        })
+    }
+
+    /// Keeps a handle under a name, for whoever [gets](Self::get) it. The handle stays usable here; ends of pipes in it go there, and
+    /// all who get them share one end.
+    ///
+    /// [`register_timeout`](Self::register_timeout) gives up after a time, [`coro_register`](Self::coro_register) suspends the task
+    /// instead of the thread, and [`replace`](Self::replace) takes the place of what has that name.
+    ///
+    /// A handle that is registered counts as one on its way to somebody: a queue does not close with its last sender while a manager
+    /// keeps it.
+    ///
+    /// # Blocking
+    ///
+    /// Blocks the thread until the manager has answered; needs no runtime.
+    ///
+    /// # If a process dies
+    ///
+    /// If the manager does, it is [`ManagerError::Gone`] at once. What was registered outlives the process that did it.
+    ///
+    /// # Errors
+    ///
+    /// [`RegisterError::Taken`] if something has that name; [`RegisterError::Encode`] if the value can't be sent there: handles can't
+    /// go over TCP.
+    pub fn register<T: Serialize>(&self, name: &str, handle: &T) -> Result<(), RegisterError> {
+        let asking = Self::registering(name, handle, false)?;
+        never(blocking(self.register_with(&mut Park::new(), asking)))
+    }
+
+    /// As [`register`](Self::register), for at most `timeout`. It may be registered after that.
+    ///
+    /// # Errors
+    ///
+    /// [`RegisterTimeoutError::Timeout`] if the manager has not answered in time; otherwise as [`register`](Self::register).
+    pub fn register_timeout<T: Serialize>(
+        &self,
+        name: &str,
+        handle: &T,
+        timeout: Duration,
+    ) -> Result<(), RegisterTimeoutError> {
+        let deadline = Deadline::after(timeout);
+        let asking = Self::registering(name, handle, false)?;
+        let registered = blocking(self.register_with(&mut ParkUntil::new(deadline), asking));
+        Ok(registered.map_err(|_| RegisterTimeoutError::Timeout)??)
+    }
+
+    /// As [`register`](Self::register), and suspends the task. The handle is encoded by the call, before the future is polled.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it resolves, it is registered or not: nobody can take back what is sent.
+    ///
+    /// # Errors
+    ///
+    /// As [`register`](Self::register).
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with I/O enabled, when it has to wait.
+    #[cfg(feature = "tokio")]
+    pub fn coro_register<T: Serialize>(
+        &self,
+        name: &str,
+        handle: &T,
+    ) -> impl Future<Output = Result<(), RegisterError>> + Send + use<'_, T> {
+        let asking = Self::registering(name, handle, false);
+        async move { never(suspended(self.register_with(&mut Suspend::new(), asking?)).await) }
+    }
+
+    /// As [`register`](Self::register), in the place of what has that name, if something has.
+    ///
+    /// # Errors
+    ///
+    /// As [`register`](Self::register), but for a name that is taken.
+    pub fn replace<T: Serialize>(&self, name: &str, handle: &T) -> Result<(), RegisterError> {
+        let asking = Self::registering(name, handle, true)?;
+        never(blocking(self.register_with(&mut Park::new(), asking)))
+    }
+
+    /// As [`replace`](Self::replace), and suspends the task. Dropped before it resolves, it is as for
+    /// [`coro_register`](Self::coro_register).
+    ///
+    /// # Errors
+    ///
+    /// As [`replace`](Self::replace).
+    #[cfg(feature = "tokio")]
+    pub fn coro_replace<T: Serialize>(
+        &self,
+        name: &str,
+        handle: &T,
+    ) -> impl Future<Output = Result<(), RegisterError>> + Send + use<'_, T> {
+        let asking = Self::registering(name, handle, true);
+        async move { never(suspended(self.register_with(&mut Suspend::new(), asking?)).await) }
+    }
+
+    async fn get_with<W: Waiter, T: DeserializeOwned>(
+        &self,
+        waiter: &mut W,
+        name: &str,
+    ) -> Result<Result<T, GetHandleError>, W::GaveUp> {
+        let name = name.to_owned();
+        let asked = Kind::of::<T>();
+        let answer = self.link.call(waiter, &Ask::Get { name: name.clone(), kind: asked.clone() }).await?;
+        let asked = asked.text;
+        Ok(match answer {
+            Ok(Answer::Value(value)) => {
+                value.unpack::<Postcard, T>().map_err(|source| GetHandleError::Decode { name, asked, source })
+            }
+            Ok(Answer::Missing) => Err(GetHandleError::NotFound { name }),
+            Ok(Answer::Taken(kind)) => Err(GetHandleError::WrongKind { name, registered: kind.text, asked }),
+            Ok(Answer::Stays) => Err(GetHandleError::Elsewhere { name }),
+            Ok(_) => Err(ManagerError::NotAManager.into()),
+            Err(error) => Err(error.into()),
+        })
+    }
+
+    /// A handle of what is registered under a name.
+    ///
+    /// [`get_timeout`](Self::get_timeout) gives up after a time, and [`coro_get`](Self::coro_get) suspends the task instead of the
+    /// thread. It does not wait for a name to be registered.
+    ///
+    /// The kind of the handle, its codec and its layout must be those that were registered. What a queue holds shows when an
+    /// item is got: a `Job` of another form is a decode error there.
+    ///
+    /// # Blocking
+    ///
+    /// Blocks the thread until the manager has answered; needs no runtime.
+    ///
+    /// # If a process dies
+    ///
+    /// If the manager does, it is [`ManagerError::Gone`] at once. A handle that was got does not need it any more.
+    ///
+    /// # Errors
+    ///
+    /// [`GetHandleError::NotFound`], [`GetHandleError::WrongKind`], and [`GetHandleError::Decode`] if the handle was made with another codec or by
+    /// a program with another layout; [`GetHandleError::Elsewhere`] for shared memory over TCP.
+    pub fn get<T: DeserializeOwned>(&self, name: &str) -> Result<T, GetHandleError> {
+        never(blocking(self.get_with(&mut Park::new(), name)))
+    }
+
+    /// As [`get`](Self::get), for at most `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// [`GetHandleTimeoutError::Timeout`] if the manager has not answered in time; otherwise as [`get`](Self::get).
+    pub fn get_timeout<T: DeserializeOwned>(
+        &self,
+        name: &str,
+        timeout: Duration,
+    ) -> Result<T, GetHandleTimeoutError> {
+        let got = blocking(self.get_with(&mut ParkUntil::new(Deadline::after(timeout)), name));
+        Ok(got.map_err(|_| GetHandleTimeoutError::Timeout)??)
+    }
+
+    /// As [`get`](Self::get), and suspends the task.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: dropped before it resolves, it has had no effect.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with I/O enabled, when it has to wait.
+    #[cfg(feature = "tokio")]
+    pub async fn coro_get<T: DeserializeOwned>(&self, name: &str) -> Result<T, GetHandleError> {
+        never(suspended(self.get_with(&mut Suspend::new(), name)).await)
+    }
+
+    async fn unregister_with<W: Waiter>(
+        &self,
+        waiter: &mut W,
+        name: &str,
+    ) -> Result<Result<bool, ManagerError>, W::GaveUp> {
+        let answer = self.link.call(waiter, &Ask::Unregister { name: name.to_owned() }).await?;
+        Ok(match answer {
+            Ok(Answer::Done) => Ok(true),
+            Ok(Answer::Missing) => Ok(false),
+            Ok(_) => Err(ManagerError::NotAManager),
+            Err(error) => Err(error),
+        })
+    }
+
+    /// Forgets a name; whether something had it. What others have got stays theirs.
+    ///
+    /// # Errors
+    ///
+    /// [`ManagerError`].
+    pub fn unregister(&self, name: &str) -> Result<bool, ManagerError> {
+        never(blocking(self.unregister_with(&mut Park::new(), name)))
+    }
+
+    /// As [`unregister`](Self::unregister), and suspends the task. Dropped before it resolves, the name is forgotten or not.
+    ///
+    /// # Errors
+    ///
+    /// As [`unregister`](Self::unregister).
+    #[cfg(feature = "tokio")]
+    pub async fn coro_unregister(&self, name: &str) -> Result<bool, ManagerError> {
+        never(suspended(self.unregister_with(&mut Suspend::new(), name)).await)
+    }
+
+    async fn names_with<W: Waiter>(
+        &self,
+        waiter: &mut W,
+    ) -> Result<Result<Vec<String>, ManagerError>, W::GaveUp> {
+        Ok(match self.link.call(waiter, &Ask::Names).await? {
+            Ok(Answer::Names(names)) => Ok(names),
+            Ok(_) => Err(ManagerError::NotAManager),
+            Err(error) => Err(error),
+        })
+    }
+
+    /// All names that something is registered under, sorted.
+    ///
+    /// # Errors
+    ///
+    /// [`ManagerError`].
+    pub fn names(&self) -> Result<Vec<String>, ManagerError> {
+        never(blocking(self.names_with(&mut Park::new())))
+    }
+
+    /// As [`names`](Self::names), and suspends the task. Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// As [`names`](Self::names).
+    #[cfg(feature = "tokio")]
+    pub async fn coro_names(&self) -> Result<Vec<String>, ManagerError> {
+        never(suspended(self.names_with(&mut Suspend::new())).await)
+    }
+}
+
+/// Address and key: a handle that has arrived connects when it is used, and does not own the server.
+impl Serialize for AioManager {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (&self.link.address, &self.link.key).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for AioManager {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (address, key) = Deserialize::deserialize(deserializer)?;
+        Ok(Self { link: Arc::new(Link::new(address, key)), owner: None })
+    }
+}
+
+impl fmt::Debug for AioManager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AioManager")
+            .field("address", &self.link.address)
+            .field("server", &self.owner)
+            .finish_non_exhaustive()
+    }
+}
