@@ -116,6 +116,11 @@ a-drain-is-a-kill                     prefork a_drain_finishes
 nobody-asks-for-answers               prefork a_worker_that_stops
 an-abandoned-file-blocks              prefork unix_sockets
 a-closed-connection-counts-on         prefork a_worker_has_no_more
+one-description-for-all               manager case_159
+a-managers-end-is-an-answer           manager case_160_a_manager_is_killed
+any-kind-will-do                      manager what_is_asked_for
+a-slow-client-holds-all               manager case_160_a_slow_client
+a-manager-outlives-its-owner          manager d17
 BUGS
 }
 

@@ -101,7 +101,7 @@ impl Server {
             match number {
                 0 => self.admit(),
                 OWNER if matches!(self.owner.try_recv(), Err(TryRecvError::Empty)) => {}
-                OWNER => return Some(()),
+                OWNER => planted!("a-manager-outlives-its-owner", return Some(()), ()),
                 number => self.attend(number),
             }
         }
@@ -146,7 +146,7 @@ impl Client {
         loop {
             if let Some(letter) = &mut self.answer {
                 match self.connection.attempt(letter) {
-                    None => return Ok(()),
+                    None => planted!("a-slow-client-holds-all", return Ok(()), continue),
                     Some(Ok(())) => self.answer = None,
                     Some(Err(_)) => return Err(Left),
                 }
