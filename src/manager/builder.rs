@@ -60,8 +60,8 @@ impl ManagerBuilder {
     pub fn start(self) -> Result<AioManager, StartError> {
         let address = self.address.unwrap_or_else(Address::private)?;
         let key = self.key.map_or_else(AuthKey::random, Ok)?;
-        let (owner, address) = Owner::start(self.name, address, key.clone())?;
-        Ok(AioManager { link: Arc::new(Link::new(address, key)), owner: Some(Arc::new(owner)) })
+        let (owner, address, manager) = Owner::start(self.name, address, key.clone())?;
+        Ok(AioManager { link: Arc::new(Link::new(address, key, manager)), owner: Some(Arc::new(owner)) })
     }
 }
 

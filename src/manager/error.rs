@@ -94,6 +94,9 @@ errors! {
         /// It is a manager of another version of this crate.
         #[error("the manager speaks version {theirs} of the protocol and this program another: build both with the same aioprocessing")]
         OtherVersion { theirs: u32, },
+        /// This process was forked from the one that connected.
+        #[error("this process was forked without exec and can't use the connection of the one that it was forked from: connect here, or use `AioProcess`")]
+        Forked,
         /// The question was not sent.
         #[error("the manager could not be asked: {0}")]
         Ask(#[source] SendError),
@@ -120,6 +123,55 @@ errors! {
         /// The manager could not be asked.
         #[error("{0}")]
         Manager(#[source] ManagerError),
+    }
+}
+
+errors! {
+    /// Why a call of a manager's object failed.
+    ProxyError,
+    /// Why a call of a manager's object failed, or was not answered in time.
+    ProxyTimeoutError {
+        /// The manager could not be asked.
+        #[error("{0}")]
+        Manager(#[source] ManagerError),
+        /// A value can't be sent there.
+        #[error("{0}")]
+        Encode(#[source] EncodeError),
+        /// What came is no value of the type, or can't be used here.
+        #[error("{0}")]
+        Decode(#[source] DecodeError),
+        /// There is no such place in the list.
+        #[error("there is no such place in a list of {length}")]
+        OutOfRange { length: u64, },
+        /// It can't come here.
+        #[error("the value holds shared memory or sockets, which can't travel over TCP: connect over a local socket")]
+        Elsewhere,
+        /// The manager has no such object.
+        #[error("the manager has no such object, or one of another kind")]
+        NoObject,
+    }
+}
+
+impl ProxyError {
+    /// A value that can't be sent is its owner's to deal with.
+    pub(super) fn of_manager(error: ManagerError) -> Self {
+        match error {
+            ManagerError::Ask(SendError::Encode(error)) => Self::Encode(error),
+            error => Self::Manager(error),
+        }
+    }
+}
+
+impl From<ProxyError> for ProxyTimeoutError {
+    fn from(error: ProxyError) -> Self {
+        match error {
+            ProxyError::Manager(error) => Self::Manager(error),
+            ProxyError::Encode(error) => Self::Encode(error),
+            ProxyError::Decode(error) => Self::Decode(error),
+            ProxyError::OutOfRange { length } => Self::OutOfRange { length },
+            ProxyError::Elsewhere => Self::Elsewhere,
+            ProxyError::NoObject => Self::NoObject,
+        }
     }
 }
 
@@ -186,6 +238,7 @@ impl From<ManagerError> for ManagerTimeoutError {
             ManagerError::Connect(error) => Self::Connect(error),
             ManagerError::NotAManager => Self::NotAManager,
             ManagerError::OtherVersion { theirs } => Self::OtherVersion { theirs },
+            ManagerError::Forked => Self::Forked,
             ManagerError::Ask(error) => Self::Ask(error),
             ManagerError::Answer(error) => Self::Answer(error),
             ManagerError::Refused { message } => Self::Refused { message },
@@ -248,6 +301,8 @@ predicates! {
     RegisterTimeoutError;
     GetHandleError, is_not_found;
     GetHandleTimeoutError, is_not_found;
+    ProxyError;
+    ProxyTimeoutError;
 }
 
 /// What the server said of its start.

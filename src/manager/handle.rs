@@ -13,9 +13,11 @@ use super::error::{
 use super::kept::Kept;
 use super::kind::Kind;
 use super::link::Link;
-use super::message::{Answer, Ask};
+use super::message::{Answer, Ask, New};
 use super::owner::Owner;
+use super::proxy::Proxy;
 use crate::connection::{Address, AuthKey, IntoAddress};
+use crate::pipe::SendError;
 use crate::process::JoinError;
 use crate::wait::{Deadline, Park, ParkUntil, Waiter, blocking, never};
 #[cfg(feature = "tokio")]
@@ -164,9 +166,9 @@ impl AioManager {
         address: Address,
         key: AuthKey,
     ) -> Result<Result<Self, ManagerError>, W::GaveUp> {
-        let link = Link::new(address, key);
-        let greeted = link.greet(waiter).await?;
-        Ok(greeted.map(|()| Self { link: Arc::new(link), owner: None }))
+        let link = Link::new(address, key, 0);
+        let met = link.session(waiter).await?;
+        Ok(met.map(|_| Self { link: Arc::new(link), owner: None }))
     }
 
     /// Where it listens; for TCP with the port that it got.
@@ -220,34 +222,49 @@ impl AioManager {
     }
 }
 
+impl AioManager {
+    pub(super) async fn make<W: Waiter>(
+        &self,
+        waiter: &mut W,
+        new: New,
+    ) -> Result<Result<Arc<Proxy>, ManagerError>, W::GaveUp> {
+        match self.link.session(waiter).await? {
+            Ok(session) => Proxy::make(session, waiter, new).await,
+            Err(error) => Ok(Err(error)),
+        }
+    }
+}
+
 /// A question with what is to be done once it was answered.
 type Asking = (Ask, Parting);
 
 impl AioManager {
-    fn registering<T: Serialize>(name: &str, value: &T, replaces: bool) -> Result<Asking, RegisterError> {
-        let (value, parting) = Kept::pack::<Postcard, T>(value).map_err(RegisterError::Encode)?;
+    fn registering<T: Serialize>(
+        &self,
+        name: &str,
+        value: &T,
+        replaces: bool,
+    ) -> Result<Asking, RegisterError> {
+        let packed = Kept::pack::<Postcard, T>(value, self.link.manager());
+        let (value, parting) = packed.map_err(RegisterError::Encode)?;
         Ok((Ask::Register { name: name.to_owned(), kind: Kind::of::<T>(), value, replaces }, parting))
     }
 
     async fn register_with<W: Waiter>(
         &self,
         waiter: &mut W,
+        name: String,
         (ask, parting): Asking,
     ) -> Result<Result<(), RegisterError>, W::GaveUp> {
-        let answer = self.link.call(waiter, &ask).await?;
-        Ok(match (answer, ask) {
-            (Ok(Answer::Done), _) => {
+        Ok(match self.link.call(waiter, ask).await? {
+            Ok((_, Answer::Done)) => {
                 parting.complete();
                 Ok(())
             }
-            (Ok(Answer::Taken(kind)), Ask::Register { name, .. }) => {
-                Err(RegisterError::Taken { name, kind: kind.text })
-            }
-            (Ok(_), _) => Err(ManagerError::NotAManager.into()),
-            (Err(ManagerError::Ask(crate::pipe::SendError::Encode(error))), _) => {
-                Err(RegisterError::Encode(error))
-            }
-            (Err(error), _) => Err(error.into()),
+            Ok((_, Answer::Taken(kind))) => Err(RegisterError::Taken { name, kind: kind.text }),
+            Ok(_) => Err(ManagerError::NotAManager.into()),
+            Err(ManagerError::Ask(SendError::Encode(error))) => Err(RegisterError::Encode(error)),
+            Err(error) => Err(error.into()),
         })
     }
 
@@ -273,8 +290,8 @@ impl AioManager {
     /// [`RegisterError::Taken`] if something has that name; [`RegisterError::Encode`] if the value can't be sent there: handles can't
     /// go over TCP.
     pub fn register<T: Serialize>(&self, name: &str, handle: &T) -> Result<(), RegisterError> {
-        let asking = Self::registering(name, handle, false)?;
-        never(blocking(self.register_with(&mut Park::new(), asking)))
+        let asking = self.registering(name, handle, false)?;
+        never(blocking(self.register_with(&mut Park::new(), name.to_owned(), asking)))
     }
 
     /// As [`register`](Self::register), for at most `timeout`. It may be registered after that.
@@ -289,8 +306,8 @@ impl AioManager {
         timeout: Duration,
     ) -> Result<(), RegisterTimeoutError> {
         let deadline = Deadline::after(timeout);
-        let asking = Self::registering(name, handle, false)?;
-        let registered = blocking(self.register_with(&mut ParkUntil::new(deadline), asking));
+        let asking = self.registering(name, handle, false)?;
+        let registered = blocking(self.register_with(&mut ParkUntil::new(deadline), name.to_owned(), asking));
         Ok(registered.map_err(|_| RegisterTimeoutError::Timeout)??)
     }
 
@@ -313,8 +330,9 @@ impl AioManager {
         name: &str,
         handle: &T,
     ) -> impl Future<Output = Result<(), RegisterError>> + Send + use<'_, T> {
-        let asking = Self::registering(name, handle, false);
-        async move { never(suspended(self.register_with(&mut Suspend::new(), asking?)).await) }
+        let asking = self.registering(name, handle, false);
+        let name = name.to_owned();
+        async move { never(suspended(self.register_with(&mut Suspend::new(), name, asking?)).await) }
     }
 
     /// As [`register`](Self::register), in the place of what has that name, if something has.
@@ -323,8 +341,8 @@ impl AioManager {
     ///
     /// As [`register`](Self::register), but for a name that is taken.
     pub fn replace<T: Serialize>(&self, name: &str, handle: &T) -> Result<(), RegisterError> {
-        let asking = Self::registering(name, handle, true)?;
-        never(blocking(self.register_with(&mut Park::new(), asking)))
+        let asking = self.registering(name, handle, true)?;
+        never(blocking(self.register_with(&mut Park::new(), name.to_owned(), asking)))
     }
 
     /// As [`replace`](Self::replace), and suspends the task. Dropped before it resolves, it is as for
@@ -339,8 +357,9 @@ impl AioManager {
         name: &str,
         handle: &T,
     ) -> impl Future<Output = Result<(), RegisterError>> + Send + use<'_, T> {
-        let asking = Self::registering(name, handle, true);
-        async move { never(suspended(self.register_with(&mut Suspend::new(), asking?)).await) }
+        let asking = self.registering(name, handle, true);
+        let name = name.to_owned();
+        async move { never(suspended(self.register_with(&mut Suspend::new(), name, asking?)).await) }
     }
 
     async fn get_with<W: Waiter, T: DeserializeOwned>(
@@ -350,15 +369,17 @@ impl AioManager {
     ) -> Result<Result<T, GetHandleError>, W::GaveUp> {
         let name = name.to_owned();
         let asked = Kind::of::<T>();
-        let answer = self.link.call(waiter, &Ask::Get { name: name.clone(), kind: asked.clone() }).await?;
+        let answer = self.link.call(waiter, Ask::Get { name: name.clone(), kind: asked.clone() }).await?;
         let asked = asked.text;
         Ok(match answer {
-            Ok(Answer::Value(value)) => {
-                value.unpack::<Postcard, T>().map_err(|source| GetHandleError::Decode { name, asked, source })
+            Ok((session, Answer::Value(value))) => value
+                .unpack::<Postcard, T>(&session)
+                .map_err(|source| GetHandleError::Decode { name, asked, source }),
+            Ok((_, Answer::Missing)) => Err(GetHandleError::NotFound { name }),
+            Ok((_, Answer::Taken(kind))) => {
+                Err(GetHandleError::WrongKind { name, registered: kind.text, asked })
             }
-            Ok(Answer::Missing) => Err(GetHandleError::NotFound { name }),
-            Ok(Answer::Taken(kind)) => Err(GetHandleError::WrongKind { name, registered: kind.text, asked }),
-            Ok(Answer::Stays) => Err(GetHandleError::Elsewhere { name }),
+            Ok((_, Answer::Stays)) => Err(GetHandleError::Elsewhere { name }),
             Ok(_) => Err(ManagerError::NotAManager.into()),
             Err(error) => Err(error.into()),
         })
@@ -425,10 +446,10 @@ impl AioManager {
         waiter: &mut W,
         name: &str,
     ) -> Result<Result<bool, ManagerError>, W::GaveUp> {
-        let answer = self.link.call(waiter, &Ask::Unregister { name: name.to_owned() }).await?;
+        let answer = self.link.call(waiter, Ask::Unregister { name: name.to_owned() }).await?;
         Ok(match answer {
-            Ok(Answer::Done) => Ok(true),
-            Ok(Answer::Missing) => Ok(false),
+            Ok((_, Answer::Done)) => Ok(true),
+            Ok((_, Answer::Missing)) => Ok(false),
             Ok(_) => Err(ManagerError::NotAManager),
             Err(error) => Err(error),
         })
@@ -457,8 +478,8 @@ impl AioManager {
         &self,
         waiter: &mut W,
     ) -> Result<Result<Vec<String>, ManagerError>, W::GaveUp> {
-        Ok(match self.link.call(waiter, &Ask::Names).await? {
-            Ok(Answer::Names(names)) => Ok(names),
+        Ok(match self.link.call(waiter, Ask::Names).await? {
+            Ok((_, Answer::Names(names))) => Ok(names),
             Ok(_) => Err(ManagerError::NotAManager),
             Err(error) => Err(error),
         })
@@ -487,14 +508,14 @@ impl AioManager {
 /// Address and key: a handle that has arrived connects when it is used, and does not own the server.
 impl Serialize for AioManager {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        (&self.link.address, &self.link.key).serialize(serializer)
+        (&self.link.address, &self.link.key, self.link.manager()).serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for AioManager {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let (address, key) = Deserialize::deserialize(deserializer)?;
-        Ok(Self { link: Arc::new(Link::new(address, key)), owner: None })
+        let (address, key, manager) = Deserialize::deserialize(deserializer)?;
+        Ok(Self { link: Arc::new(Link::new(address, key, manager)), owner: None })
     }
 }
 

@@ -1,116 +1,93 @@
-//! A client's connections to a manager.
-//!
-//! Each question has a connection of its own for as long as it is open, and then leaves it to the next. So whoever gives up, or is
-//! dropped, in the middle of one takes nobody's answer away.
+//! How a handle of a manager reaches it: by the session that this process has, or a new one.
+
+use std::sync::Arc;
 
 use parking_lot::Mutex;
-use std::time::Duration;
 
 use super::error::ManagerError;
-use super::message::{Answer, Ask, Hello, PROTOCOL};
+use super::message::{Answer, Ask, Hello, PROTOCOL, Request, Response};
+use super::session::Session;
 use crate::connection::{Address, AioClient, AuthKey};
-use crate::pipe::{AioConnection, SendError};
+use crate::pipe::AioConnection;
 use crate::planted::planted;
 use crate::wait::Waiter;
 
-type Connection = AioConnection<Ask, Answer>;
-
-/// So many are kept for later.
-const IDLE: usize = 8;
+type Connection = AioConnection<Request, Response>;
 
 pub(super) struct Link {
     pub(super) address: Address,
     pub(super) key: AuthKey,
-    idle: Mutex<Vec<Connection>>,
+    /// The number of the manager that was met last, and the session with it.
+    session: Mutex<(u128, Option<Arc<Session>>)>,
 }
 
 impl Link {
-    pub(super) fn new(address: Address, key: AuthKey) -> Self {
-        Self { address, key, idle: Mutex::new(Vec::new()) }
+    pub(super) fn new(address: Address, key: AuthKey, manager: u128) -> Self {
+        Self { address, key, session: Mutex::new((manager, None)) }
     }
 
-    /// One that waits for the next question, if its manager lives.
-    fn rested(&self) -> Option<Connection> {
-        loop {
-            let connection = self.idle.lock().pop()?;
-            // Nothing was asked, so what can be read is the end.
-            if matches!(connection.poll(Duration::ZERO), Ok(false)) {
-                return Some(connection);
-            }
+    /// The number of the manager, as far as it is known.
+    pub(super) fn manager(&self) -> u128 {
+        self.session.lock().0
+    }
+
+    /// The session, if its manager is not known to be gone; a new one to whoever listens there now.
+    pub(super) async fn session<W: Waiter>(
+        &self,
+        waiter: &mut W,
+    ) -> Result<Result<Arc<Session>, ManagerError>, W::GaveUp> {
+        let known = self.session.lock().1.clone();
+        if let Some(session) = known
+            && !session.is_over()
+        {
+            return Ok(Ok(session));
         }
-    }
-
-    fn rest(&self, connection: Connection) {
-        let mut idle = self.idle.lock();
-        if idle.len() < IDLE {
-            idle.push(connection);
+        let opened = self.open(waiter).await?;
+        if let Ok(session) = &opened {
+            *self.session.lock() = (session.manager(), Some(session.clone()));
         }
+        Ok(opened)
     }
 
-    async fn open<W: Waiter>(&self, waiter: &mut W) -> Result<Result<Connection, ManagerError>, W::GaveUp> {
+    async fn open<W: Waiter>(&self, waiter: &mut W) -> Result<Result<Arc<Session>, ManagerError>, W::GaveUp> {
         let client = AioClient::builder();
         let opened = client.connect_with(waiter, Ok(self.address.clone()), self.key.clone()).await?;
         let connection: Connection = match opened {
             Ok(connection) => connection,
             Err(error) => return Ok(Err(ManagerError::of_connect(error))),
         };
-        let answer = match Self::ask(&connection, waiter, &Ask::Hello(Hello::ours())).await? {
-            Ok(answer) => answer,
-            Err(error) => return Ok(Err(error)),
-        };
-        Ok(match answer {
-            Answer::Hello(hello, _) if !hello.is_of_a_manager() => Err(ManagerError::NotAManager),
-            Answer::Hello(Hello { protocol: PROTOCOL, .. }, _) => Ok(connection),
-            Answer::Hello(hello, _) => Err(ManagerError::OtherVersion { theirs: hello.protocol }),
-            _ => Err(ManagerError::NotAManager),
-        })
-    }
-
-    async fn ask<W: Waiter>(
-        connection: &Connection,
-        waiter: &mut W,
-        ask: &Ask,
-    ) -> Result<Result<Answer, ManagerError>, W::GaveUp> {
-        let letter = match connection.letter(ask) {
+        let letter = match connection.letter(&Request { id: 0, ask: Ask::Hello(Hello::ours()) }) {
             Ok(letter) => letter,
             Err(error) => return Ok(Err(ManagerError::of_send(error))),
         };
         if let Err(error) = connection.post(waiter, letter).await? {
             return Ok(Err(ManagerError::of_send(error)));
         }
-        Ok(connection.next(waiter).await?.map_err(ManagerError::of_recv))
+        let answer = connection.next(waiter).await?.map_err(ManagerError::of_recv);
+        Ok(answer.and_then(|Response { answer, .. }| match answer {
+            Answer::Hello(hello, _) if !hello.is_of_a_manager() => Err(ManagerError::NotAManager),
+            Answer::Hello(Hello { protocol: PROTOCOL, .. }, manager) => {
+                Ok(Session::over(connection, manager))
+            }
+            Answer::Hello(hello, _) => Err(ManagerError::OtherVersion { theirs: hello.protocol }),
+            _ => Err(ManagerError::NotAManager),
+        }))
     }
 
-    /// Makes sure that there is a manager.
-    pub(super) async fn greet<W: Waiter>(
-        &self,
-        waiter: &mut W,
-    ) -> Result<Result<(), ManagerError>, W::GaveUp> {
-        Ok(self.open(waiter).await?.map(|connection| self.rest(connection)))
-    }
-
-    /// Asks one question.
+    /// Asks one question; the answer, with what it came over.
     pub(super) async fn call<W: Waiter>(
         &self,
         waiter: &mut W,
-        ask: &Ask,
-    ) -> Result<Result<Answer, ManagerError>, W::GaveUp> {
-        let connection = match self.rested() {
-            Some(connection) => connection,
-            None => match self.open(waiter).await? {
-                Ok(connection) => connection,
-                Err(error) => return Ok(Err(error)),
-            },
+        ask: Ask,
+    ) -> Result<Result<(Arc<Session>, Answer), ManagerError>, W::GaveUp> {
+        let session = match self.session(waiter).await? {
+            Ok(session) => session,
+            Err(error) => return Ok(Err(error)),
         };
-        let answer = Self::ask(&connection, waiter, ask).await?;
-        if answer.is_ok() {
-            self.rest(connection);
-        }
-        Ok(match answer {
+        Ok(match session.call(waiter, ask).await? {
             Ok(Answer::Refused(message)) => Err(ManagerError::Refused { message }),
-            // It was sent in vain before anything was answered.
-            Err(ManagerError::Ask(SendError::Closed)) => Err(ManagerError::Gone),
-            answer => planted!("a-managers-end-is-an-answer", answer, answer.or(Ok(Answer::Done))),
+            answer => planted!("a-managers-end-is-an-answer", answer, answer.or(Ok(Answer::Done)))
+                .map(|answer| (session, answer)),
         })
     }
 }

@@ -1,9 +1,12 @@
 //! What a manager and its clients say to each other.
 
+use std::os::fd::OwnedFd;
+
 use serde::{Deserialize, Serialize};
 
-use super::kept::Kept;
+use super::kept::{Bytes, Kept, Luggage};
 use super::kind::Kind;
+use super::store::{ListCall, MapCall};
 use crate::connection::Address;
 
 /// Of what is said here; another crate version may have another.
@@ -28,18 +31,71 @@ impl Hello {
     }
 }
 
+/// A question with its number.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Request {
+    pub(super) id: u64,
+    pub(super) ask: Ask,
+}
+
+/// The answer to the question of that number.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Response {
+    pub(super) id: u64,
+    pub(super) answer: Answer,
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Ask {
     Hello(Hello),
-    Register { name: String, kind: Kind, value: Kept, replaces: bool },
-    Get { name: String, kind: Kind },
-    Unregister { name: String },
+    Register {
+        name: String,
+        kind: Kind,
+        value: Kept,
+        replaces: bool,
+    },
+    Get {
+        name: String,
+        kind: Kind,
+    },
+    Unregister {
+        name: String,
+    },
     Names,
+    /// Make an object.
+    Make(New),
+    /// Use one.
+    Call {
+        object: u64,
+        call: Call,
+    },
+    /// One of this client's references by number is gone. Not answered.
+    Release {
+        object: u64,
+    },
+    /// Nobody waits for that answer any more. Not answered.
+    Cancel {
+        question: u64,
+    },
+}
+
+/// What can be made.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum New {
+    Map(Vec<(Bytes, Kept)>),
+    List(Vec<Kept>),
+}
+
+/// What can be done with an object.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Call {
+    Map(MapCall),
+    List(ListCall),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Answer {
-    Hello(Hello, u32),
+    Hello(Hello, u128),
     Done,
     Value(Kept),
     Names(Vec<String>),
@@ -51,12 +107,67 @@ pub(super) enum Answer {
     Stays,
     /// The system refused.
     Refused(String),
+    /// An object, and what keeps it: an end of a socket, or a count with the connection.
+    Made {
+        object: u64,
+        token: Option<Luggage>,
+    },
+    Flag(bool),
+    Count(u64),
+    Values(Vec<Option<Kept>>),
+    Keys(Vec<Bytes>),
+    Items(Vec<(Bytes, Kept)>),
+    /// All of a list, and how often it was changed.
+    List(u64, Vec<Kept>),
+    /// There is no such place in a list of this length.
+    OutOfRange(u64),
+    /// The object is none of that kind, or there is none of that number.
+    NoObject,
+}
+
+impl Ask {
+    /// Whether the answer may take its time.
+    pub(super) fn may_wait(&self) -> bool {
+        false
+    }
+
+    /// Each value in it.
+    pub(super) fn values_mut(&mut self) -> Vec<&mut Kept> {
+        match self {
+            Self::Register { value, .. } => vec![value],
+            Self::Make(New::Map(items)) => items.iter_mut().map(|(_, value)| value).collect(),
+            Self::Make(New::List(items)) => items.iter_mut().collect(),
+            Self::Call { call: Call::Map(call), .. } => call.values_mut(),
+            Self::Call { call: Call::List(call), .. } => call.values_mut(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl Answer {
+    /// Each value in it.
+    pub(super) fn values_mut(&mut self) -> Vec<&mut Kept> {
+        match self {
+            Self::Value(value) => vec![value],
+            Self::Values(values) => values.iter_mut().flatten().collect(),
+            Self::Items(items) => items.iter_mut().map(|(_, value)| value).collect(),
+            Self::List(_, items) => items.iter_mut().collect(),
+            _ => Vec::new(),
+        }
+    }
 }
 
 /// What a server that was started says of itself.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Started {
-    At(Address),
+    At(Address, u128),
     InUse(Address),
     Failed { os: Option<i32>, message: String },
+}
+
+/// A descriptor on its way.
+impl From<OwnedFd> for Luggage {
+    fn from(descriptor: OwnedFd) -> Self {
+        Self(descriptor)
+    }
 }

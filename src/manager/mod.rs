@@ -1,18 +1,28 @@
-//! Managers: a server process that keeps things by name, for programs that share nothing but an address and a key.
+//! Managers: a server process that keeps things by name, for programs that share nothing but an address and a key, and objects
+//! behind proxies.
 
 mod builder;
+mod calls;
+mod client;
+mod context;
+mod dict;
 mod error;
+mod hall;
 mod handle;
 mod kept;
 mod kind;
 mod link;
 mod message;
 mod owner;
+mod proxy;
 mod server;
+mod session;
+mod store;
 
 pub use builder::ManagerBuilder;
+pub use dict::AioDict;
 pub use error::{
-    GetHandleError, GetHandleTimeoutError, ManagerError, ManagerTimeoutError, RegisterError,
-    RegisterTimeoutError, StartError,
+    GetHandleError, GetHandleTimeoutError, ManagerError, ManagerTimeoutError, ProxyError, ProxyTimeoutError,
+    RegisterError, RegisterTimeoutError, StartError,
 };
 pub use handle::AioManager;

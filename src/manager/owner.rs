@@ -20,8 +20,12 @@ pub(super) struct Owner {
 }
 
 impl Owner {
-    /// Starts a server, and says where it listens.
-    pub(super) fn start(name: String, address: Address, key: AuthKey) -> Result<(Self, Address), StartError> {
+    /// Starts a server, and says where it listens, and its number.
+    pub(super) fn start(
+        name: String,
+        address: Address,
+        key: AuthKey,
+    ) -> Result<(Self, Address, u128), StartError> {
         if key.is_none() && address.tcp().is_some() {
             return Err(BindError::KeyNeeded.into());
         }
@@ -38,7 +42,7 @@ impl Owner {
         };
         *owner.end.lock() = Some(end);
         match started {
-            Started::At(address) => Ok((owner, address)),
+            Started::At(address, manager) => Ok((owner, address, manager)),
             Started::InUse(address) => Err(BindError::InUse { address }.into()),
             Started::Failed { os, message } => Err(bind_error(address, os, message).into()),
         }

@@ -3,26 +3,26 @@
 //! Whoever is slow to take an answer has its next question wait, and nobody else. An answer that does not fit into a socket stays
 //! with its client until there is room.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::kept::Kept;
-use super::kind::Kind;
-use super::message::{Answer, Ask, Hello, Started};
+use super::client::{Client, Connection};
+use super::hall::Hall;
+use super::message::{Request, Response, Started};
 use crate::connection::{Address, AioListener, AuthKey, BindError, TryAcceptError};
-use crate::pipe::{AioConnection, Letter, TryRecvError};
+use crate::pipe::{AioConnection, MAX_LENGTH, PeerCredentials, TryRecvError};
 use crate::planted::planted;
 use crate::sys::gather::Gather;
-use crate::sys::{clock, signal};
+use crate::sys::{clock, signal, socket};
 use crate::wait::{Park, Ready, Waiter, blocking, never};
 
 /// The owner's end of this closes with the last of its handles, and with its process.
 pub(super) type Owner = AioConnection<Started, ()>;
-
-type Connection = AioConnection<Answer, Ask>;
 
 /// Of the owner.
 const OWNER: u64 = 1;
@@ -35,10 +35,11 @@ const SHORTAGE: u64 = 20_000_000;
 pub(super) fn serve(address: Address, key: AuthKey, owner: Owner) {
     signal::ignore_interrupt();
     raise_the_limit_of_files();
+    let manager = u128::from(random()) << 64 | u128::from(random());
     let (listener, started) = match AioListener::bind(&address, key) {
         Ok(listener) => {
             let at = listener.address().clone();
-            (Some(listener), Started::At(at))
+            (Some(listener), Started::At(at, manager))
         }
         Err(BindError::InUse { address }) => (None, Started::InUse(address)),
         Err(BindError::Io { error, .. }) => {
@@ -49,13 +50,17 @@ pub(super) fn serve(address: Address, key: AuthKey, owner: Owner) {
     // An owner that is gone needs nothing.
     if owner.send(&started).is_ok()
         && let Some(listener) = listener
-        && let Ok(mut server) = Server::new(listener, owner)
+        && let Ok(mut server) = Server::new(listener, owner, manager)
     {
         server.run();
     }
 }
 
-/// Each name and each client is a descriptor or more.
+fn random() -> u64 {
+    RandomState::new().hash_one(std::process::id())
+}
+
+/// Each name, each object and each client is a descriptor or more.
 fn raise_the_limit_of_files() {
     let limit = getrlimit(Resource::Nofile);
     // Refused, there is room for fewer.
@@ -64,30 +69,28 @@ fn raise_the_limit_of_files() {
 
 struct Server {
     gather: Arc<Gather>,
-    listener: AioListener<Answer, Ask>,
+    listener: AioListener<Response, Request>,
     owner: Owner,
-    clients: HashMap<u64, Client>,
+    manager: u128,
+    parties: HashMap<u64, Party>,
     next: u64,
-    names: BTreeMap<String, (Kind, Kept)>,
+    hall: Hall,
 }
 
-struct Client {
-    connection: Connection,
-    /// It knows that it is here.
-    has_greeted: bool,
-    /// The answer that is on its way.
-    answer: Option<Letter>,
+/// Whose descriptor it is that has something to say.
+enum Party {
+    Client(Client),
+    /// The end of an object's pair of sockets; the other end is with those who hold it.
+    Object(OwnedFd),
 }
-
-/// A client that is gone, or whose questions make no sense.
-struct Left;
 
 impl Server {
-    fn new(listener: AioListener<Answer, Ask>, owner: Owner) -> io::Result<Self> {
+    fn new(listener: AioListener<Response, Request>, owner: Owner, manager: u128) -> io::Result<Self> {
         let gather = Arc::new(Gather::new()?);
         gather.add(listener.source())?;
         owner.with_descriptor(|fd| gather.add_duplex_as(fd, OWNER)).unwrap_or(Ok(()))?;
-        Ok(Self { gather, listener, owner, clients: HashMap::new(), next: FIRST, names: BTreeMap::new() })
+        let (parties, hall) = (HashMap::new(), Hall::default());
+        Ok(Self { gather, listener, owner, manager, parties, next: FIRST, hall })
     }
 
     /// Until its owner is gone.
@@ -108,19 +111,15 @@ impl Server {
         None
     }
 
+    fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next - 1
+    }
+
     fn admit(&mut self) {
         loop {
             match self.listener.try_accept() {
-                Ok(connection) => {
-                    let number = self.next;
-                    self.next += 1;
-                    let client = Client { connection, has_greeted: false, answer: None };
-                    let added = client.connection.with_descriptor(|fd| self.gather.add_duplex_as(fd, number));
-                    if matches!(added, Some(Ok(()))) {
-                        // What it has said already is the first edge.
-                        self.clients.insert(number, client);
-                    }
-                }
+                Ok(connection) => self.enter(connection, false),
                 Err(TryAcceptError::Io(_)) => {
                     // No descriptor is left; who leaves gives one back.
                     let _ = self.gather.wake_at(Some(clock::now() + SHORTAGE));
@@ -131,74 +130,60 @@ impl Server {
         }
     }
 
+    /// What it has said already is the first edge.
+    fn enter(&mut self, connection: Connection, has_greeted: bool) {
+        let number = self.number();
+        let added = connection.with_descriptor(|fd| self.gather.add_duplex_as(fd, number));
+        if matches!(added, Some(Ok(()))) {
+            self.parties.insert(number, Party::Client(Client::new(connection, self.manager, has_greeted)));
+        }
+    }
+
     fn attend(&mut self, number: u64) {
-        if let Some(client) = self.clients.get_mut(&number)
-            && client.go_on(&mut self.names).is_err()
-        {
-            self.clients.remove(&number);
+        match self.parties.get_mut(&number) {
+            Some(Party::Client(client)) => {
+                if client.go_on(&mut self.hall).is_err() {
+                    self.parties.remove(&number);
+                }
+                self.settle();
+            }
+            Some(Party::Object(_)) => self.hear(number),
+            None => {}
         }
     }
-}
 
-impl Client {
-    /// Answers what was asked, for as long as the answers are taken.
-    fn go_on(&mut self, names: &mut BTreeMap<String, (Kind, Kept)>) -> Result<(), Left> {
+    /// Objects that were made meanwhile are listened to.
+    fn settle(&mut self) {
+        for (object, end) in self.hall.take_made() {
+            let number = self.number();
+            if self.gather.add_duplex_as(&end, number).is_ok() {
+                self.parties.insert(number, Party::Object(end));
+                self.hall.settle(object, number);
+            } else {
+                self.hall.forget(object);
+            }
+        }
+    }
+
+    /// A connection that somebody sends through an object's socket, or the end of all who hold the object.
+    fn hear(&mut self, number: u64) {
         loop {
-            if let Some(letter) = &mut self.answer {
-                match self.connection.attempt(letter) {
-                    None => planted!("a-slow-client-holds-all", return Ok(()), continue),
-                    Some(Ok(())) => self.answer = None,
-                    Some(Err(_)) => return Err(Left),
+            let Some(Party::Object(end)) = self.parties.get(&number) else { return };
+            let came = socket::receive(end, &mut [0; 8]);
+            match came {
+                Ok(packet) if packet.length > 0 => {
+                    for socket in packet.descriptors.into_iter().filter(|fd| socket::keeps_packets(fd)) {
+                        let peer = PeerCredentials::of(socket.as_fd());
+                        self.enter(AioConnection::on_packets(socket, MAX_LENGTH, peer), true);
+                    }
                 }
-            }
-            let ask = match self.connection.try_recv() {
-                Ok(ask) => ask,
-                Err(TryRecvError::Empty) => return Ok(()),
-                Err(_) => return Err(Left),
-            };
-            let answer = self.answer(ask, names)?;
-            let letter = self.connection.letter(&answer);
-            let letter = letter.or_else(|error| self.connection.letter(&Answer::Refused(error.to_string())));
-            self.answer = Some(letter.map_err(|_| Left)?);
-        }
-    }
-
-    fn answer(&mut self, ask: Ask, names: &mut BTreeMap<String, (Kind, Kept)>) -> Result<Answer, Left> {
-        Ok(match ask {
-            Ask::Hello(hello) if hello.is_of_a_manager() => {
-                self.has_greeted = true;
-                Answer::Hello(Hello::ours(), std::process::id())
-            }
-            _ if !self.has_greeted => return Err(Left),
-            Ask::Hello(_) => return Err(Left),
-            Ask::Register { name, kind, value, replaces } => match names.get(&name) {
-                Some((kind, _)) if !replaces => Answer::Taken(kind.clone()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 _ => {
-                    names.insert(name, (kind, value));
-                    Answer::Done
+                    self.parties.remove(&number);
+                    planted!("objects-outlive-their-holders", self.hall.forget_settled(number), ());
+                    return;
                 }
-            },
-            Ask::Get { name, kind } => match names.get(&name) {
-                None => Answer::Missing,
-                Some((registered, _)) if planted!("any-kind-will-do", !registered.fits(&kind), false) => {
-                    Answer::Taken(registered.clone())
-                }
-                Some((_, kept)) if kept.has_descriptors() && self.is_elsewhere() => Answer::Stays,
-                Some((_, kept)) => match kept.again() {
-                    Ok(value) => Answer::Value(value),
-                    Err(error) => Answer::Refused(error.to_string()),
-                },
-            },
-            Ask::Unregister { name } => match names.remove(&name) {
-                Some(_) => Answer::Done,
-                None => Answer::Missing,
-            },
-            Ask::Names => Answer::Names(names.keys().cloned().collect()),
-        })
-    }
-
-    /// Whether descriptors can't reach it.
-    fn is_elsewhere(&self) -> bool {
-        !self.connection.peer().is_known()
+            }
+        }
     }
 }

@@ -17,7 +17,9 @@ use super::packet::{Incoming, Outgoing};
 use super::peer::PeerCredentials;
 use super::receiving::receiving;
 use super::sending::sending;
-use crate::wait::{AnyWaiter, Deadline, Park, ParkUntil, Readiness, Waitable, Waiter, blocking, never};
+use crate::wait::{
+    AnyWaiter, Deadline, Park, ParkUntil, Readiness, Ready, Waitable, Waiter, blocking, never,
+};
 #[cfg(feature = "tokio")]
 use crate::wait::{Suspend, suspended};
 use crate::wire::{Codec, Postcard, refuse_to_unpack, unpack};
@@ -225,6 +227,21 @@ impl<S, R: DeserializeOwned, C: Codec> AioConnection<S, R, C> {
 
     pub(crate) async fn next<W: Waiter>(&self, waiter: &mut W) -> Result<Result<R, RecvError>, W::GaveUp> {
         Ok(self.end.receive(waiter).await?.and_then(unpacked::<C, R>))
+    }
+
+    /// Makes `attempt` each time that there may be something to receive, or room to send. `Ok(None)`: this end was sent away.
+    pub(crate) async fn when_ready<W: Waiter, T: Send>(
+        &self,
+        waiter: &mut W,
+        ready: Ready,
+        attempt: impl FnMut() -> Option<T> + Send,
+    ) -> Result<Option<T>, W::GaveUp> {
+        self.end.when_ready(waiter, ready, attempt).await
+    }
+
+    /// Goes on with a message of which a part is out, and whose sender is gone.
+    pub(crate) fn flush(&self) {
+        self.end.flush();
     }
 }
 
