@@ -11,7 +11,8 @@ fn work(address: &str) -> Result<(), Box<dyn std::error::Error>> {
     let jobs: AioQueue<u64> = manager.get("jobs")?;
     let results: AioQueue<(u64, u64)> = manager.get("results")?;
     // From here on there is no server in between: both are shared memory.
-    while let Ok(job) = jobs.get() {
+    for job in jobs.iter() {
+        let job = job?;
         results.put((job, job * job))?;
     }
     Ok(())
@@ -24,7 +25,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         return work(&address);
     }
     let manager = AioManager::builder().authkey(KEY).start()?;
-    let (jobs, results) = (AioQueue::bounded(10)?, AioQueue::<(u64, u64)>::unbounded()?);
+    let (jobs, results) = (AioQueue::<u64>::bounded(10)?, AioQueue::<(u64, u64)>::unbounded()?);
     manager.register("jobs", &jobs)?;
     manager.register("results", &results)?;
     println!("registered: {:?}", manager.names()?);
