@@ -50,7 +50,7 @@ use crate::wire::{Parting, Postcard};
 /// fn main() -> Result<(), Box<dyn std::error::Error>> {
 ///     aioprocessing::init();
 ///     let manager = AioManager::start()?;
-///     let jobs = AioQueue::bounded(10)?;
+///     let jobs = AioQueue::<u64>::bounded(10)?;
 ///     manager.register("jobs", &jobs)?;
 ///     jobs.put(7)?;
 ///     assert_eq!(elsewhere(manager.address().clone(), manager.authkey().clone())?, 7);
