@@ -11,6 +11,11 @@ fn only_functions_without_captures_can_be_spawned() {
     cases.compile_fail("tests/compile/spawn_wrong_arguments.rs");
 }
 
+#[test]
+fn case_108_a_receiver_does_not_send() {
+    trybuild::TestCases::new().compile_fail("tests/compile/pipe_wrong_direction.rs");
+}
+
 /// Case 126: no view outlives the mapping (P21).
 #[test]
 fn case_126_no_view_outlives_its_memory() {

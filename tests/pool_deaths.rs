@@ -497,3 +497,65 @@ fn with_retries_every_result_is_right_in_a_storm() {
         });
     });
 }
+
+/// Its nice value, field 19 of `stat`.
+fn niceness() -> i32 {
+    let text = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let fields = text.rsplit_once(')').unwrap().1;
+    fields.split_whitespace().nth(16).unwrap().parse().unwrap()
+}
+
+#[test]
+fn workers_are_as_nice_as_they_are_to_be_and_those_that_follow_too() {
+    each_way("nice", |way, _| {
+        let pool = AioPool::builder().workers(1).nice(7).build().unwrap();
+        assert_eq!(way.apply(&pool, niceness, ()).unwrap(), 7);
+        pool.worker_pids().into_iter().for_each(kit::kill);
+        assert_eq!(way.apply(&pool, niceness, ()).unwrap(), 7);
+    });
+}
+
+fn allocate(bytes: usize) -> usize {
+    let all = vec![1_u8; bytes];
+    all.iter().map(|&byte| usize::from(byte)).sum()
+}
+
+#[test]
+fn a_task_that_wants_more_memory_than_its_worker_may_have_fails_alone() {
+    each_way("a memory limit", |way, _| {
+        let pool = AioPool::builder().workers(1).memory_limit(256 << 20).build().unwrap();
+        assert_eq!(way.apply(&pool, allocate, (1 << 20,)).unwrap(), 1 << 20);
+        let error = way.apply(&pool, allocate, (1 << 30,)).unwrap_err();
+        // The allocator ends the process; the system's killer had no part in it.
+        assert!(
+            matches!(&error, TaskError::WorkerDied { status, out_of_memory: false, .. }
+                if status.signal() == Some(libc::SIGABRT)),
+            "{error}"
+        );
+        assert_works(way, &pool);
+    });
+}
+
+#[test]
+fn with_nobody_inside_workers_go_on_and_the_dead_are_replaced_at_the_next_call() {
+    each_way("an idle pool", |way, watchdog| {
+        let pool = AioPool::new(1).unwrap();
+        let done = AioQueue::unbounded().unwrap();
+        let tasks: Vec<_> =
+            (0..100).map(|x| pool.submit(note_and_square, (done.clone(), x)).unwrap()).collect();
+        watchdog.step(format!("{way:?}, what is done by itself"));
+        for x in 0..100 {
+            assert_eq!(done.get().unwrap(), x);
+        }
+        let held = occupied(&pool);
+        let pid = pool.worker_pids()[0];
+        kit::kill(pid);
+        kit::until("its end", || kit::is_dead(pid));
+        watchdog.step(format!("{way:?}, the next call"));
+        assert_ne!(pool.worker_pids().first(), Some(&pid));
+        assert!(way.result(&held).unwrap_err().is_worker_died());
+        for (x, task) in (0..).zip(&tasks) {
+            assert_eq!(way.result(task).unwrap(), x * x);
+        }
+    });
+}

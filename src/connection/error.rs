@@ -3,6 +3,7 @@ use std::net::SocketAddr;
 
 use super::{Address, AddressError};
 use crate::PeerCredentials;
+use crate::wire::forms::errors;
 
 /// Why two programs that met did not become connected. Both of them are told.
 #[derive(Debug, thiserror::Error)]
@@ -100,34 +101,6 @@ impl BindError {
     pub fn is_in_use(&self) -> bool {
         matches!(self, Self::InUse { .. })
     }
-}
-
-/// The three errors of one operation: what goes wrong at any time, and beside it the one thing that each form may meet.
-macro_rules! errors {
-    (
-        $(#[$doc:meta])* $name:ident $({ $(#[$own_doc:meta])* $own:ident, $is_own:ident })? => { $($common:tt)* }
-    ) => {
-        errors!(@enum $(#[$doc])* $name [$($(#[$own_doc])* $own,)?] { $($common)* });
-
-        $(
-            impl $name {
-                #[doc = concat!("Whether it is [`", stringify!($own), "`](Self::", stringify!($own), ").")]
-                #[must_use]
-                pub fn $is_own(&self) -> bool {
-                    matches!(self, Self::$own)
-                }
-            }
-        )?
-    };
-    (@enum $(#[$doc:meta])* $name:ident [$($own:tt)*] { $($common:tt)* }) => {
-        $(#[$doc])*
-        #[derive(Debug, thiserror::Error)]
-        #[non_exhaustive]
-        pub enum $name {
-            $($own)*
-            $($common)*
-        }
-    };
 }
 
 macro_rules! accept_errors {

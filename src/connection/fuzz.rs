@@ -5,49 +5,13 @@
 
 use std::io::Write;
 use std::os::unix::net::UnixStream;
-use std::time::{Duration, Instant};
 
 use rustix::process::{getegid, geteuid, getpid};
 
 use super::exchange::{Exchange, Reply, Talk};
 use super::{AuthKey, HandshakeError, ours, python};
 use crate::PeerCredentials;
-
-struct Dice(u64);
-
-impl Dice {
-    fn word(&mut self) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        self.0 ^ self.0 >> 33
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        usize::try_from(self.word() % limit.max(1) as u64).unwrap()
-    }
-
-    fn bytes(&mut self, most: usize) -> Vec<u8> {
-        (0..self.below(most)).map(|_| self.word().to_le_bytes()[3]).collect()
-    }
-
-    fn fill<const N: usize>(&mut self) -> [u8; N] {
-        std::array::from_fn(|_| self.word().to_le_bytes()[4])
-    }
-}
-
-fn rounds(mut round: impl FnMut(&mut Dice)) {
-    let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    let time = number("AIOPROCESSING_FUZZ_SECONDS").map_or(Duration::from_millis(500), Duration::from_secs);
-    let begun = Instant::now();
-    let first =
-        number("AIOPROCESSING_FUZZ_SEED").unwrap_or_else(|| Dice(u64::from(std::process::id())).word());
-    for seed in std::iter::successors(Some(first), |seed| Some(seed.wrapping_add(1))) {
-        println!("AIOPROCESSING_FUZZ_SEED={seed}");
-        round(&mut Dice(seed));
-        if begun.elapsed() > time {
-            return;
-        }
-    }
-}
+use crate::wire::dice::{Dice, rounds};
 
 fn this_process() -> PeerCredentials {
     let pid = getpid().as_raw_nonzero().get().cast_unsigned();

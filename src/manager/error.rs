@@ -2,7 +2,8 @@ use std::io;
 
 use crate::process::{JoinError, SpawnError};
 use crate::{
-    AddressError, BindError, ConnectError, DecodeError, EncodeError, PipeError, RecvError, SendError,
+    AddressError, BindError, ConnectError, DecodeError, EncodeError, HandshakeError, PipeError, RecvError,
+    SendError,
 };
 
 /// Why a manager was not started.
@@ -207,7 +208,12 @@ impl ManagerError {
 
     /// What a send or a bind without a partner, or a partner that went, means here.
     pub(super) fn of_connect(error: ConnectError) -> Self {
-        if error.is_nobody_listens() { Self::Gone } else { Self::Connect(error) }
+        match error {
+            error if error.is_nobody_listens() => Self::Gone,
+            // The end of a process closes one descriptor after the other: its listener may be there when the rest has gone.
+            ConnectError::Handshake { error: HandshakeError::Left, .. } => Self::Gone,
+            error => Self::Connect(error),
+        }
     }
 
     pub(super) fn of_send(error: SendError) -> Self {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// The type of a handle, as two programs can compare it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Kind {
-    /// `AioQueue<Job, Postcard>`, for people.
+    /// `AioQueue<Job>`, for people.
     pub(super) text: String,
     /// `AioQueue`; nothing for a type that is not of this crate, such as a struct of handles.
     own: Option<String>,
@@ -53,7 +53,7 @@ mod tests {
     #[test]
     fn kinds_are_named_without_their_paths() {
         struct Mine;
-        assert_eq!(Kind::of::<AioQueue<Vec<Mine>>>().text, "AioQueue<Vec<Mine>, Postcard>");
+        assert_eq!(Kind::of::<AioQueue<Vec<Mine>>>().text, "AioQueue<Vec<Mine>>");
         assert_eq!(Kind::of::<(AioEvent, Option<u8>)>().text, "(AioEvent, Option<u8>)");
     }
 

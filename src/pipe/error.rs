@@ -1,5 +1,6 @@
 use std::io;
 
+use crate::wire::forms::errors;
 use crate::{DecodeError, EncodeError};
 
 /// Why a pipe could not be made, or an end of it not cloned.
@@ -38,22 +39,10 @@ pub enum PollError {
     Io(#[source] io::Error),
 }
 
-/// The three errors of one operation: what goes wrong at any time, and beside it the one thing that each form may meet.
-macro_rules! errors {
-    (
-        $(#[$doc:meta])* $name:ident $({ $(#[$own_doc:meta])* $own:ident, $is_own:ident })? => $body:tt
-    ) => {
-        errors!(@enum $(#[$doc])* $name [$($(#[$own_doc])* $own,)?] $body);
-
+/// What every error of an end can be asked.
+macro_rules! ends {
+    ($name:ident) => {
         impl $name {
-            $(
-                #[doc = concat!("Whether it is [`", stringify!($own), "`](Self::", stringify!($own), ").")]
-                #[must_use]
-                pub fn $is_own(&self) -> bool {
-                    matches!(self, Self::$own)
-                }
-            )?
-
             /// Whether there is nobody at the other end any more.
             #[must_use]
             pub fn is_closed(&self) -> bool {
@@ -67,19 +56,11 @@ macro_rules! errors {
             }
         }
     };
-    (@enum $(#[$doc:meta])* $name:ident [$($own:tt)*] { $($common:tt)* }) => {
-        $(#[$doc])*
-        #[derive(Debug, thiserror::Error)]
-        #[non_exhaustive]
-        pub enum $name {
-            $($own)*
-            $($common)*
-        }
-    };
 }
 
 macro_rules! send_errors {
     ($($(#[$doc:meta])* $name:ident $({ $(#[$own_doc:meta])* $own:ident, $is_own:ident })?;)*) => { $(
+        ends!($name);
         errors!($(#[$doc])* $name $({ $(#[$own_doc])* $own, $is_own })? => {
             /// Nobody is there to receive: the other end was dropped, or its process died.
             #[error("the pipe is closed: nobody holds its other end any more")]
@@ -128,6 +109,7 @@ send_errors! {
 
 macro_rules! recv_errors {
     ($($(#[$doc:meta])* $name:ident $({ $(#[$own_doc:meta])* $own:ident, $is_own:ident })?;)*) => { $(
+        ends!($name);
         errors!($(#[$doc])* $name $({ $(#[$own_doc])* $own, $is_own })? => {
             /// The end of the pipe: nothing is left in it, and the other end was dropped, or its process died.
             #[error("the pipe is closed: nothing is left in it and nobody holds its other end any more")]

@@ -9,8 +9,8 @@ use super::frames::{self, UnderWay};
 use super::link::Link;
 use super::passed::Passed;
 use crate::sys::{socket, spill};
+use crate::wire::dice::{Dice, rounds};
 use crate::wire::frame;
-use crate::wire::fuzz::{Dice, rounds};
 
 impl Dice {
     /// Bytes that look like a beginning, mostly.
@@ -151,7 +151,7 @@ fn frames_of_a_stream() {
         };
         let mut rest = &bytes[..];
         while !rest.is_empty() {
-            let (part, left) = rest.split_at(1 + dice.below(rest.len() as u64));
+            let (part, left) = rest.split_at(1 + dice.below(rest.len()));
             rest = left;
             raw.write_all(part).unwrap();
             while take(&mut came).is_ok() {}

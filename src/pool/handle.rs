@@ -23,7 +23,7 @@ use crate::wait::{Suspend, suspended};
 ///
 /// The pool starts no thread. It is driven by whoever is inside any of its calls: those that wait hand out tasks, take results,
 /// and replace workers that died. While nobody is inside, workers go on with the tasks that are in shared memory, about
-/// a thousand; a worker that died then is found and replaced at the next call.
+/// a thousand, or two hundred with handles in them; a worker that died then is found and replaced at the next call.
 ///
 /// # If a process dies
 ///

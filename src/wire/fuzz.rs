@@ -4,45 +4,11 @@
 //! repeats it, by `AIOPROCESSING_FUZZ_SEED`.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use super::dice::{Dice, rounds};
 use super::{Codec, Postcard};
-
-/// A linear congruential generator with its high bits: small, and the same everywhere.
-pub(crate) struct Dice(u64);
-
-impl Dice {
-    pub(crate) fn word(&mut self) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        self.0 ^ self.0 >> 33
-    }
-
-    pub(crate) fn below(&mut self, limit: u64) -> usize {
-        usize::try_from(self.word() % limit).unwrap()
-    }
-
-    pub(crate) fn bytes(&mut self, most: u64) -> Vec<u8> {
-        (0..self.below(most)).map(|_| self.word().to_le_bytes()[3]).collect()
-    }
-}
-
-/// Runs `round` with new dice until the time is over.
-pub(crate) fn rounds(mut round: impl FnMut(&mut Dice)) {
-    let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    let time = number("AIOPROCESSING_FUZZ_SECONDS").map_or(Duration::from_millis(500), Duration::from_secs);
-    let begun = Instant::now();
-    let first =
-        number("AIOPROCESSING_FUZZ_SEED").unwrap_or_else(|| Dice(u64::from(std::process::id())).word());
-    for seed in std::iter::successors(Some(first), |seed| Some(seed.wrapping_add(1))) {
-        println!("AIOPROCESSING_FUZZ_SEED={seed}");
-        round(&mut Dice(seed));
-        if begun.elapsed() > time {
-            return;
-        }
-    }
-}
 
 /// Everything that the formats tell apart, and itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -84,7 +50,7 @@ fn grow(dice: &mut Dice, depth: u16) -> Tree {
 
 fn damage(dice: &mut Dice, bytes: &mut Vec<u8>) {
     for _ in 0..=dice.below(4) {
-        let at = dice.below(bytes.len() as u64 + 1);
+        let at = dice.below(bytes.len() + 1);
         match dice.below(4) {
             0 => bytes.truncate(at),
             1 => bytes.insert(at, dice.word() as u8),

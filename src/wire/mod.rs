@@ -4,9 +4,12 @@
 mod bincode;
 mod bounds;
 mod codec;
+#[cfg(test)]
+pub(crate) mod dice;
+pub(crate) mod forms;
 pub(crate) mod frame;
 #[cfg(test)]
-pub(crate) mod fuzz;
+mod fuzz;
 pub(crate) mod handle;
 mod luggage;
 mod pack;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aioprocessing::{AioProcess, AioQueue};
 
-use crate::crowd::{Crowd, FACES, Face, Fault, Kind, LIMIT, Mode, run};
+use crate::crowd::{Crowd, FACES, Face, Fault, Kind, LIMIT, Mode, PATIENCE, run};
 use crate::suite::{Play, Scenario, wrong};
 use crate::trace::{Point, Reached, Stimulus, Victim, begin, end};
 
@@ -141,6 +141,8 @@ struct Queues {
     putters: u64,
     is_done: bool,
     was_stimulated: bool,
+    /// How many items the stimulus has taken.
+    room_made: u64,
     /// Victims that got, and may have taken an item with them.
     takers: usize,
 }
@@ -153,8 +155,10 @@ impl Play for Queues {
         self.was_stimulated = true;
         // As many as wait, so that the victim's turn comes whoever is woken first.
         if self.setting.does.puts() {
+            // The last of these items has yet to be put; by nobody, if the victim has come to its point, in the middle of its put.
             for _ in 0..=self.putters {
-                let _ = self.ledger.note_got(get(&self.queue, Face::Blocking, Some(LIMIT)));
+                let got = self.ledger.note_got(get(&self.queue, Face::Blocking, Some(LIMIT)));
+                self.room_made += u64::from(got.unwrap_or(false));
             }
         } else {
             for id in 0..=self.getters {
@@ -178,7 +182,7 @@ impl Play for Queues {
             self.ledger.put.lock().unwrap().push(VICTIMS);
         }
         // Enough for everybody who sleeps, whatever the victim has done.
-        let late = mode.limit().or(Some(Duration::from_secs(3)));
+        let late = mode.limit().or(Some(PATIENCE));
         for id in 0..self.getters {
             let (queue, ledger, id, length) =
                 (self.queue.clone(), self.ledger.clone(), 2_000 + id, self.setting.length);
@@ -190,8 +194,12 @@ impl Play for Queues {
                 ledger.note_put(id, outcome)
             });
         }
-        // Room has been made already where the victim slept as they do.
-        let room = if self.was_stimulated { 0 } else { self.putters };
+        // Room has been made already where the victim slept as they do: for it as well, which may have used it.
+        let room = match self.was_stimulated {
+            false => self.putters,
+            true if self.setting.does.puts() && self.putters > 0 => self.putters + 1 - self.room_made,
+            true => 0,
+        };
         for id in 0..room {
             let (queue, ledger) = (self.queue.clone(), self.ledger.clone());
             crowd.late(format!("late get {id}"), move || {
@@ -204,7 +212,7 @@ impl Play for Queues {
             });
         }
         crowd.settle();
-        let limit = if mode == Mode::Stop { LIMIT } else { Duration::from_secs(3) };
+        let limit = if mode == Mode::Stop { LIMIT } else { PATIENCE };
         let mark = 4_000;
         if self.setting.bound.is_some_and(|bound| self.queue.len() >= bound) {
             let got = self.ledger.note_got(get(&self.queue, Face::Blocking, Some(limit)));
@@ -373,6 +381,7 @@ fn stage(crowd: &mut Crowd, setting: Setting) -> (Victim, Box<dyn Play>) {
         putters: count(putters),
         is_done: false,
         was_stimulated: false,
+        room_made: 0,
         takers,
     };
     (victim, Box::new(play))

@@ -1,5 +1,7 @@
 //! The readers-writer lock.
 
+use std::time::Duration;
+
 use aioprocessing::{AioProcess, AioRwLock, AioRwLockReadGuard};
 
 use crate::crowd::{Crowd, FACES, Face, Fault, Kind, LIMIT, Mode, PATIENCE, run};
@@ -11,9 +13,16 @@ struct Readers {
     ours: Option<AioRwLockReadGuard>,
 }
 
+/// Of who comes after the end: how long it may take.
+fn patience(mode: Mode) -> Duration {
+    if mode == Mode::Stop { LIMIT } else { PATIENCE }
+}
+
+/// Of who is asleep before: the victim is stepped meanwhile, for as long as that takes, and the crowd's patience counts.
+const LONG: Duration = Duration::from_secs(600);
+
 /// Reads, or writes, once; `false`: the time was over.
-fn once(lock: &AioRwLock, face: Face, writes: bool, mode: Mode) -> bool {
-    let limit = if mode == Mode::Stop { LIMIT } else { PATIENCE };
+fn once(lock: &AioRwLock, face: Face, writes: bool, limit: Duration) -> bool {
     // A guard inside of an error is a guard.
     match (face, writes) {
         (Face::Blocking, false) => {
@@ -48,7 +57,7 @@ impl Play for Readers {
                 let lock = self.lock.clone();
                 let what = if writes { "write" } else { "read" };
                 crowd.late(format!("{face:?} {what}, late"), move || {
-                    went(once(&lock, face, writes, mode), mode)
+                    went(once(&lock, face, writes, patience(mode)), mode)
                 });
             }
         }
@@ -87,7 +96,7 @@ fn stage(crowd: &mut Crowd, write: bool, held: bool) -> (Victim, Box<dyn Play>) 
             let lock = lock.clone();
             crowd.asleep(format!("{face:?} write, asleep"), move |ready| {
                 ready.now();
-                went(once(&lock, face, true, Mode::Kill), Mode::Kill)
+                went(once(&lock, face, true, LONG), Mode::Kill)
             });
         }
     }

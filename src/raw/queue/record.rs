@@ -37,7 +37,7 @@ impl Flags {
     /// The payload was encoded by the queue's codec.
     pub(crate) const ENCODED: Self = Self(0);
     /// The payload is the item's own bytes.
-    const RAW: Self = Self(1);
+    pub(super) const RAW: Self = Self(1);
     /// Descriptors belong to it.
     pub(crate) const LUGGAGE: Self = Self(2);
     /// The payload stands in blocks of its own.
