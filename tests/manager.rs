@@ -496,9 +496,9 @@ fn case_160_a_slow_client_does_not_block_others() {
         for n in 0..100 {
             manager.register(&format!("{n}{}", "n".repeat(500)), &n).unwrap();
         }
-        let slow = AioClient::connect::<Ask, ()>(manager.address(), b"key").unwrap();
-        slow.send(&Ask::Hello(*b"aiomanag", 1)).unwrap();
-        while slow.try_send(&Ask::Names).is_ok() {}
+        let slow = AioClient::connect::<(u64, Ask), ()>(manager.address(), b"key").unwrap();
+        slow.send(&(0, Ask::Hello(*b"aiomanag", 1))).unwrap();
+        while slow.try_send(&(1, Ask::Names)).is_ok() {}
         watchdog.step("beside one that takes no answers");
         for _ in 0..10 {
             assert_eq!(manager.names().unwrap().len(), 100);
@@ -526,9 +526,9 @@ fn who_talks_nonsense_is_sent_away() {
         client.recv_bytes()
     };
     // No question; one before the greeting; a greeting of something else.
-    assert!(talk(&[&[200, 1, 2]]).unwrap_err().is_closed());
-    assert!(talk(&[&[4]]).unwrap_err().is_closed());
-    assert!(talk(&[&[0, 1, 2, 3, 4, 5, 6, 7, 8, 1]]).unwrap_err().is_closed());
+    assert!(talk(&[&[0, 200, 1, 2]]).unwrap_err().is_closed());
+    assert!(talk(&[&[0, 4]]).unwrap_err().is_closed());
+    assert!(talk(&[&[0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 1]]).unwrap_err().is_closed());
     manager.names().unwrap();
 
     // And a listener that is no manager.
