@@ -1,13 +1,12 @@
-use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::de::{DeserializeOwned, Deserializer};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::AioManager;
-use super::calls::calls;
+use super::calls::{calls, made, proxy};
 use super::error::{ManagerError, ProxyError, ProxyTimeoutError};
 use super::kept::{Bytes, Kept};
 use super::message::{Answer, Call, New};
@@ -56,35 +55,10 @@ pub struct AioDict<K, V> {
     types: PhantomData<fn(K, V) -> (K, V)>,
 }
 
-const KIND: &str = "dict";
-
-impl AioManager {
+proxy!(AioDict<K, V>, "dict");
+made! {
     /// Makes an empty dictionary.
-    ///
-    /// # Errors
-    ///
-    /// [`ManagerError`].
-    pub fn dict<K, V>(&self) -> Result<AioDict<K, V>, ManagerError> {
-        let made = never(blocking(self.make(&mut Park::new(), New::Map(Vec::new()))));
-        made.map(AioDict::new)
-    }
-
-    /// As [`dict`](Self::dict), and suspends the task. Cancel safe: dropped before it resolves, there is none.
-    ///
-    /// # Errors
-    ///
-    /// [`ManagerError`].
-    #[cfg(feature = "tokio")]
-    pub async fn coro_dict<K, V>(&self) -> Result<AioDict<K, V>, ManagerError> {
-        let made = never(suspended(self.make(&mut Suspend::new(), New::Map(Vec::new()))).await);
-        made.map(AioDict::new)
-    }
-}
-
-impl<K, V> AioDict<K, V> {
-    fn new(proxy: Arc<Proxy>) -> Self {
-        Self { proxy, types: PhantomData }
-    }
+    dict, coro_dict = fn<K, V>() -> AioDict { |_manager| Ok(New::Map(Vec::new())) }
 }
 
 impl<K: Serialize + DeserializeOwned, V: Serialize + DeserializeOwned> AioDict<K, V> {
@@ -272,29 +246,5 @@ impl<K: Serialize + DeserializeOwned, V: Serialize + DeserializeOwned> AioDict<K
     ) -> impl Future<Output = Result<(), ProxyError>> + Send {
         let key = self.key(key);
         async move { never(suspended(self.update_with(&mut Suspend::new(), key, change)).await) }
-    }
-}
-
-impl<K, V> Clone for AioDict<K, V> {
-    fn clone(&self) -> Self {
-        Self::new(self.proxy.clone())
-    }
-}
-
-impl<K, V> Serialize for AioDict<K, V> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.proxy.serialize(KIND, serializer)
-    }
-}
-
-impl<'de, K, V> Deserialize<'de> for AioDict<K, V> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Proxy::deserialize(KIND, deserializer).map(Self::new)
-    }
-}
-
-impl<K, V> fmt::Debug for AioDict<K, V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("AioDict").field(&self.proxy).finish()
     }
 }

@@ -12,12 +12,16 @@ mod handle;
 mod kept;
 mod kind;
 mod link;
+mod list;
 mod message;
+mod namespace;
 mod owner;
 mod proxy;
 mod server;
 mod session;
+mod set;
 mod store;
+mod value;
 
 pub use builder::ManagerBuilder;
 pub use dict::AioDict;
@@ -26,3 +30,7 @@ pub use error::{
     RegisterError, RegisterTimeoutError, StartError,
 };
 pub use handle::AioManager;
+pub use list::AioList;
+pub use namespace::AioNamespace;
+pub use set::AioSet;
+pub use value::AioManagedValue;

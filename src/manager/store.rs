@@ -209,7 +209,11 @@ impl List {
                     None => self.items.pop_back(),
                 };
                 self.changes += 1;
-                removed.map_or(out_of_range, Answer::Value)
+                match removed {
+                    Some(item) => Answer::Value(item),
+                    None if place.is_none() => Answer::Missing,
+                    None => out_of_range,
+                }
             }
             ListCall::Len => Answer::Count(length as u64),
             ListCall::Clear => {
