@@ -1,5 +1,6 @@
 use std::io;
 
+use super::object::Failure;
 use crate::process::{JoinError, SpawnError};
 use crate::{
     AddressError, BindError, ConnectError, DecodeError, EncodeError, HandshakeError, PipeError, RecvError,
@@ -98,6 +99,12 @@ errors! {
         /// This process was forked from the one that connected.
         #[error("this process was forked without exec and can't use the connection of the one that it was forked from: connect here, or use `AioProcess`")]
         Forked,
+        /// It was called from within.
+        #[error("a manager's object called a proxy of its own manager, which has one thread: pass what it needs as arguments")]
+        Within,
+        /// Something that works in a manager's process alone was called elsewhere.
+        #[error("this is no manager's process: `keep` is for methods that run in one")]
+        NotInManager,
         /// The question was not sent.
         #[error("the manager could not be asked: {0}")]
         Ask(#[source] SendError),
@@ -147,6 +154,21 @@ errors! {
         /// It can't come here.
         #[error("the value holds shared memory or sockets, which can't travel over TCP: connect over a local socket")]
         Elsewhere,
+        /// The method panicked. The object stays.
+        #[error("the method panicked: {message}")]
+        Panicked { message: String, },
+        /// The object has no such method, for proxies of that type.
+        #[error("the object has no method {method}: the other program has another `manager_object!`")]
+        NoMethod { method: String, },
+        /// Arguments or output could not travel.
+        #[error("the manager could not make the call: {message}")]
+        Call { message: String, },
+        /// The manager runs another program.
+        #[error("objects of this program's types can be made in managers of this very program alone: get a proxy by its name")]
+        OtherBuild,
+        /// The method has not returned within the time of the proxy; it may go on.
+        #[error("the method has not returned in time")]
+        TooSlow,
         /// The manager has no such object.
         #[error("the manager has no such object, or one of another kind")]
         NoObject,
@@ -154,6 +176,15 @@ errors! {
 }
 
 impl ProxyError {
+    pub(super) fn of_failure(failure: Failure) -> Self {
+        match failure {
+            Failure::OtherBuild => Self::OtherBuild,
+            Failure::NoMethod(method) => Self::NoMethod { method },
+            Failure::Panicked(message) => Self::Panicked { message },
+            Failure::Arguments(message) | Failure::Output(message) => Self::Call { message },
+        }
+    }
+
     /// A value that can't be sent is its owner's to deal with.
     pub(super) fn of_manager(error: ManagerError) -> Self {
         match error {
@@ -171,6 +202,11 @@ impl From<ProxyError> for ProxyTimeoutError {
             ProxyError::Decode(error) => Self::Decode(error),
             ProxyError::OutOfRange { length } => Self::OutOfRange { length },
             ProxyError::Elsewhere => Self::Elsewhere,
+            ProxyError::Panicked { message } => Self::Panicked { message },
+            ProxyError::NoMethod { method } => Self::NoMethod { method },
+            ProxyError::Call { message } => Self::Call { message },
+            ProxyError::OtherBuild => Self::OtherBuild,
+            ProxyError::TooSlow => Self::TooSlow,
             ProxyError::NoObject => Self::NoObject,
         }
     }
@@ -245,6 +281,8 @@ impl From<ManagerError> for ManagerTimeoutError {
             ManagerError::NotAManager => Self::NotAManager,
             ManagerError::OtherVersion { theirs } => Self::OtherVersion { theirs },
             ManagerError::Forked => Self::Forked,
+            ManagerError::Within => Self::Within,
+            ManagerError::NotInManager => Self::NotInManager,
             ManagerError::Ask(error) => Self::Ask(error),
             ManagerError::Answer(error) => Self::Answer(error),
             ManagerError::Refused { message } => Self::Refused { message },

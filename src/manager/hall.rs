@@ -1,21 +1,65 @@
 //! What the server keeps: names and objects.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::error::ManagerError;
 use super::kept::{Kept, Luggage};
 use super::kind::Kind;
 use super::message::{Answer, Ask, Call, New};
+use super::object::{self as user, Calling, Failed, Failure, Made};
+use super::proxy::Proxy;
+use super::session::Session;
 use super::store::{List, Map};
 use crate::planted::planted;
+use crate::sys::entry::{Entry, Place};
 use crate::sys::{memfd, socket};
 
-#[derive(Default)]
+thread_local! {
+    /// What objects have had kept since somebody looked; nothing where there is no manager.
+    static KEEPING: RefCell<Option<(Arc<Session>, Vec<NewObject>)>> = const { RefCell::new(None) };
+}
+
+/// Objects are numbered in the process: it is one manager's.
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
+struct NewObject {
+    number: u64,
+    object: Object,
+    /// The server's end.
+    end: OwnedFd,
+}
+
+impl NewObject {
+    /// With the end that those who hold it have copies of.
+    fn new(state: State) -> io::Result<(Self, OwnedFd)> {
+        let (end, theirs) = socket::pair()?;
+        let (token, _) = memfd::identity(&theirs)?;
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        Ok((Self { number, object: Object { state, token }, end }, theirs))
+    }
+}
+
+/// Within a manager, has it keep an object.
+pub(super) fn keep(object: Box<dyn user::Object>) -> Result<Arc<Proxy>, ManagerError> {
+    KEEPING.with_borrow_mut(|keeping| {
+        let (own, new) = keeping.as_mut().ok_or(ManagerError::NotInManager)?;
+        let (made, token) = NewObject::new(State::User(object))
+            .map_err(|error| ManagerError::Refused { message: error.to_string() })?;
+        let proxy = Proxy::new(own.clone(), made.number, Some(Luggage(token)));
+        new.push(made);
+        Ok(Arc::new(proxy))
+    })
+}
+
 pub(super) struct Hall {
+    own: Arc<Session>,
     names: BTreeMap<String, (Kind, Kept)>,
     objects: HashMap<u64, Object>,
-    next: u64,
     /// Made since somebody looked, with the server's ends.
     made: Vec<(u64, OwnedFd)>,
     /// By what the server's ends are known to it.
@@ -31,9 +75,21 @@ struct Object {
 enum State {
     Map(Map),
     List(List),
+    User(Box<dyn user::Object>),
 }
 
 impl Hall {
+    pub(super) fn new(own: Arc<Session>) -> Self {
+        KEEPING.set(Some((own.clone(), Vec::new())));
+        Self {
+            own,
+            names: BTreeMap::new(),
+            objects: HashMap::new(),
+            made: Vec::new(),
+            settled: HashMap::new(),
+        }
+    }
+
     /// `None`: it is not answered.
     pub(super) fn answer(&mut self, ask: Ask) -> Option<Answer> {
         Some(match ask {
@@ -56,23 +112,34 @@ impl Hall {
                 None => Answer::Missing,
             },
             Ask::Names => Answer::Names(self.names.keys().cloned().collect()),
-            Ask::Make(new) => or_refused(self.make(match new {
-                New::Map(items) => State::Map(Map::new(items)),
-                New::List(items) => State::List(List::new(items)),
-            })),
+            Ask::Make(New::Map(items)) => or_refused(self.make(State::Map(Map::new(items)))),
+            Ask::Make(New::List(items)) => or_refused(self.make(State::List(List::new(items)))),
+            Ask::Make(New::User { place, arguments }) => match self.made_by(&place, arguments) {
+                Ok(object) => or_refused(self.make(State::User(object))),
+                Err(Failed(failure)) => Answer::Failed(failure),
+            },
             Ask::Call { object, call } => or_refused(self.call(object, call)),
             Ask::Hello(_) | Ask::Release { .. } | Ask::Cancel { .. } => return None,
         })
     }
 
     fn make(&mut self, state: State) -> io::Result<Answer> {
-        let (ours, theirs) = socket::pair()?;
-        let (token, _) = memfd::identity(&theirs)?;
-        let object = self.next;
-        self.next += 1;
-        self.objects.insert(object, Object { state, token });
-        self.made.push((object, ours));
-        Ok(Answer::Made { object, token: Some(Luggage(theirs)) })
+        let (new, token) = NewObject::new(state)?;
+        let object = new.number;
+        self.add(new);
+        Ok(Answer::Made { object, token: Some(Luggage(token)) })
+    }
+
+    fn add(&mut self, NewObject { number, object, end }: NewObject) {
+        self.objects.insert(number, object);
+        self.made.push((number, end));
+    }
+
+    fn made_by(&mut self, place: &Place, arguments: Kept) -> Made {
+        let entry = Entry::<Made>::at(place).map_err(|_| Failed(Failure::OtherBuild))?;
+        let made = arguments.open(&self.own, |bytes, descriptors| entry.run(bytes, descriptors));
+        self.take_kept();
+        made
     }
 
     fn call(&mut self, object: u64, call: Call) -> io::Result<Answer> {
@@ -80,8 +147,19 @@ impl Hall {
         match (state, call) {
             (Some(State::Map(map)), Call::Map(call)) => map.call(call),
             (Some(State::List(list)), Call::List(call)) => list.call(call),
+            (Some(State::User(object)), Call::User { method, arguments }) => {
+                let answer = object.call(Calling::new(method, arguments, &self.own));
+                self.take_kept();
+                Ok(answer.map_or_else(|Failed(failure)| Answer::Failed(failure), Answer::Value))
+            }
             _ => Ok(Answer::NoObject),
         }
+    }
+
+    /// What an object has had kept meanwhile.
+    fn take_kept(&mut self) {
+        let kept = KEEPING.with_borrow_mut(|keeping| keeping.as_mut().map(|(_, new)| std::mem::take(new)));
+        kept.into_iter().flatten().for_each(|new| self.add(new));
     }
 
     /// Whether that is what keeps the object.

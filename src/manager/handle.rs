@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::ManagerBuilder;
 use super::error::{
-    GetHandleError, GetHandleTimeoutError, ManagerError, ManagerTimeoutError, RegisterError,
+    GetHandleError, GetHandleTimeoutError, ManagerError, ManagerTimeoutError, ProxyError, RegisterError,
     RegisterTimeoutError, StartError,
 };
 use super::kept::Kept;
@@ -227,10 +227,10 @@ impl AioManager {
         &self,
         waiter: &mut W,
         new: New,
-    ) -> Result<Result<Arc<Proxy>, ManagerError>, W::GaveUp> {
+    ) -> Result<Result<Arc<Proxy>, ProxyError>, W::GaveUp> {
         match self.link.session(waiter).await? {
             Ok(session) => Proxy::make(session, waiter, new).await,
-            Err(error) => Ok(Err(error)),
+            Err(error) => Ok(Err(error.into())),
         }
     }
 }

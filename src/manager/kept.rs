@@ -48,6 +48,16 @@ impl Kept {
         context::unpacking(session, self.references, || unpack::<C, T>(&self.bytes.0, descriptors))
     }
 
+    /// Runs `open` with its bytes and descriptors.
+    pub(super) fn open<T>(
+        self,
+        session: &std::sync::Arc<super::session::Session>,
+        open: impl FnOnce(&[u8], Vec<OwnedFd>) -> T,
+    ) -> T {
+        let descriptors = self.descriptors.into_iter().map(|luggage| luggage.0).collect();
+        context::unpacking(session, self.references, || open(&self.bytes.0, descriptors))
+    }
+
     pub(super) fn has_descriptors(&self) -> bool {
         !self.descriptors.is_empty()
     }

@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::kept::{Bytes, Kept, Luggage};
 use super::kind::Kind;
+use super::object::Failure;
 use super::store::{ListCall, MapCall};
 use crate::connection::Address;
+use crate::sys::entry::Place;
 
 /// Of what is said here; another crate version may have another.
 pub(super) const PROTOCOL: u32 = 1;
@@ -84,6 +86,11 @@ pub(super) enum Ask {
 pub(super) enum New {
     Map(Vec<(Bytes, Kept)>),
     List(Vec<Kept>),
+    /// By a function of this program.
+    User {
+        place: Place,
+        arguments: Kept,
+    },
 }
 
 /// What can be done with an object.
@@ -91,6 +98,7 @@ pub(super) enum New {
 pub(super) enum Call {
     Map(MapCall),
     List(ListCall),
+    User { method: String, arguments: Kept },
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -119,6 +127,7 @@ pub(super) enum Answer {
     Items(Vec<(Bytes, Kept)>),
     /// All of a list, and how often it was changed.
     List(u64, Vec<Kept>),
+    Failed(Failure),
     /// There is no such place in a list of this length.
     OutOfRange(u64),
     /// The object is none of that kind, or there is none of that number.
@@ -137,6 +146,8 @@ impl Ask {
             Self::Register { value, .. } => vec![value],
             Self::Make(New::Map(items)) => items.iter_mut().map(|(_, value)| value).collect(),
             Self::Make(New::List(items)) => items.iter_mut().collect(),
+            Self::Make(New::User { arguments, .. }) => vec![arguments],
+            Self::Call { call: Call::User { arguments, .. }, .. } => vec![arguments],
             Self::Call { call: Call::Map(call), .. } => call.values_mut(),
             Self::Call { call: Call::List(call), .. } => call.values_mut(),
             _ => Vec::new(),

@@ -15,6 +15,7 @@ mod link;
 mod list;
 mod message;
 mod namespace;
+mod object;
 mod owner;
 mod proxy;
 mod server;
@@ -34,3 +35,12 @@ pub use list::AioList;
 pub use namespace::AioNamespace;
 pub use set::AioSet;
 pub use value::AioManagedValue;
+
+/// What `manager_object!` names.
+#[doc(hidden)]
+pub mod __manager {
+    pub use serde::de::DeserializeOwned;
+    pub use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub use super::object::{Calling, Dispatch, Failed, ObjectProxy, Reply};
+}

@@ -62,12 +62,13 @@ impl Proxy {
         session: Arc<Session>,
         waiter: &mut W,
         new: New,
-    ) -> Result<Result<Arc<Self>, ManagerError>, W::GaveUp> {
+    ) -> Result<Result<Arc<Self>, ProxyError>, W::GaveUp> {
         Ok(match session.call(waiter, Ask::Make(new)).await? {
             Ok(Answer::Made { object, token }) => Ok(Arc::new(Self::new(session, object, token))),
-            Ok(Answer::Refused(message)) => Err(ManagerError::Refused { message }),
-            Ok(_) => Err(ManagerError::NotAManager),
-            Err(error) => Err(error),
+            Ok(Answer::Refused(message)) => Err(ManagerError::Refused { message }.into()),
+            Ok(Answer::Failed(failure)) => Err(ProxyError::of_failure(failure)),
+            Ok(_) => Err(ManagerError::NotAManager.into()),
+            Err(error) => Err(ProxyError::of_manager(error)),
         })
     }
 
@@ -79,6 +80,7 @@ impl Proxy {
         let answer = self.session.call(waiter, Ask::Call { object: self.object, call }).await?;
         Ok(match answer {
             Ok(Answer::Refused(message)) => Err(ManagerError::Refused { message }.into()),
+            Ok(Answer::Failed(failure)) => Err(ProxyError::of_failure(failure)),
             Ok(Answer::NoObject) => Err(ProxyError::NoObject),
             Ok(Answer::OutOfRange(length)) => Err(ProxyError::OutOfRange { length }),
             Ok(Answer::Stays) => Err(ProxyError::Elsewhere),

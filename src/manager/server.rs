@@ -14,6 +14,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use super::client::{Client, Connection};
 use super::hall::Hall;
 use super::message::{Request, Response, Started};
+use super::session::Session;
 use crate::connection::{Address, AioListener, AuthKey, BindError, TryAcceptError};
 use crate::pipe::{AioConnection, MAX_LENGTH, PeerCredentials, TryRecvError};
 use crate::planted::planted;
@@ -89,7 +90,7 @@ impl Server {
         let gather = Arc::new(Gather::new()?);
         gather.add(listener.source())?;
         owner.with_descriptor(|fd| gather.add_duplex_as(fd, OWNER)).unwrap_or(Ok(()))?;
-        let (parties, hall) = (HashMap::new(), Hall::default());
+        let (parties, hall) = (HashMap::new(), Hall::new(Session::own(manager)?));
         Ok(Self { gather, listener, owner, manager, parties, next: FIRST, hall })
     }
 

@@ -17,10 +17,10 @@ use parking_lot::Mutex;
 
 use super::error::ManagerError;
 use super::message::{Answer, Ask, Request, Response};
-use crate::pipe::{AioConnection, Letter, RecvError, SendError, TryRecvError};
+use crate::pipe::{AioConnection, Letter, PeerCredentials, RecvError, SendError, TryRecvError};
 use crate::planted::planted;
 use crate::sys::gather::Gather;
-use crate::sys::{eventfd, forked};
+use crate::sys::{eventfd, forked, socket};
 use crate::wait::{Ready, Waiter};
 
 type Connection = AioConnection<Request, Response>;
@@ -63,6 +63,8 @@ enum End {
     Gone,
     NoDescriptors,
     Nonsense,
+    /// It is the manager's own.
+    Within,
 }
 
 impl End {
@@ -71,6 +73,7 @@ impl End {
             Self::Gone => ManagerError::Gone,
             Self::NoDescriptors => ManagerError::Answer(RecvError::NoDescriptors),
             Self::Nonsense => ManagerError::NotAManager,
+            Self::Within => ManagerError::Within,
         }
     }
 }
@@ -129,6 +132,15 @@ impl Session {
         sessions.retain(|(_, known)| known.strong_count() > 0);
         sessions.push((manager, Arc::downgrade(&session)));
         session
+    }
+
+    /// Of a manager's process with itself: proxies that come there have it, and calls are refused.
+    pub(super) fn own(manager: u128) -> io::Result<Arc<Self>> {
+        let (ours, _) = socket::pair()?;
+        let peer = PeerCredentials::of(ours.as_fd());
+        let session = Self::over(AioConnection::on_packets(ours, 0, peer), manager);
+        session.table.lock().end = Some(End::Within);
+        Ok(session)
     }
 
     /// The one that this process has with a manager.
@@ -340,7 +352,9 @@ impl Session {
 
 fn find(sessions: &[(u128, Weak<Session>)], manager: u128) -> Option<Arc<Session>> {
     let of_it = sessions.iter().filter(|(known, _)| *known == manager);
-    of_it.filter_map(|(_, session)| session.upgrade()).find(|session| session.table.lock().end.is_none())
+    of_it
+        .filter_map(|(_, session)| session.upgrade())
+        .find(|session| matches!(session.table.lock().end, None | Some(End::Within)))
 }
 
 impl std::fmt::Debug for Session {
