@@ -5,7 +5,8 @@ use std::os::fd::OwnedFd;
 
 use super::hall::Hall;
 use super::kept::{Kept, Luggage};
-use super::message::{Answer, Ask, Hello, Request, Response};
+use super::message::{Answer, Ask, Hello, Request, Response, UNANSWERED};
+use super::waiting::Caller;
 use crate::pipe::{AioConnection, Letter, TryRecvError};
 use crate::planted::planted;
 
@@ -14,6 +15,7 @@ pub(super) type Connection = AioConnection<Response, Request>;
 pub(super) struct Client {
     connection: Connection,
     manager: u128,
+    number: u64,
     /// It knows that it is here.
     has_greeted: bool,
     /// Answers that are on their way. While there are any, nothing more is asked.
@@ -26,9 +28,9 @@ pub(super) struct Client {
 pub(super) struct Left;
 
 impl Client {
-    pub(super) fn new(connection: Connection, manager: u128, has_greeted: bool) -> Self {
+    pub(super) fn new(connection: Connection, manager: u128, number: u64, has_greeted: bool) -> Self {
         let (answers, counted) = (VecDeque::new(), HashMap::new());
-        Self { connection, manager, has_greeted, answers, counted }
+        Self { connection, manager, number, has_greeted, answers, counted }
     }
 
     /// Answers what is asked, for as long as the answers are taken.
@@ -46,13 +48,15 @@ impl Client {
                 Err(TryRecvError::Empty) => return Ok(()),
                 Err(_) => return Err(Left),
             };
-            if let Some(answer) = self.hear(ask, hall)? {
+            if let Some(answer) = self.hear(id, ask, hall)?
+                && id != UNANSWERED
+            {
                 self.say(id, answer)?;
             }
         }
     }
 
-    fn say(&mut self, id: u64, mut answer: Answer) -> Result<(), Left> {
+    pub(super) fn say(&mut self, id: u64, mut answer: Answer) -> Result<(), Left> {
         if let Err(refusal) = self.lend(&mut answer) {
             answer = refusal;
         }
@@ -64,7 +68,7 @@ impl Client {
         Ok(())
     }
 
-    fn hear(&mut self, mut ask: Ask, hall: &mut Hall) -> Result<Option<Answer>, Left> {
+    fn hear(&mut self, question: u64, mut ask: Ask, hall: &mut Hall) -> Result<Option<Answer>, Left> {
         match &ask {
             Ask::Hello(hello) if !self.has_greeted && hello.is_of_a_manager() => {
                 self.has_greeted = true;
@@ -81,7 +85,7 @@ impl Client {
         for value in ask.values_mut() {
             self.take(value, hall)?;
         }
-        Ok(hall.answer(ask))
+        Ok(hall.answer(Caller { client: self.number, question }, ask))
     }
 
     /// Whether descriptors can't reach it.

@@ -169,6 +169,12 @@ errors! {
         /// The method has not returned within the time of the proxy; it may go on.
         #[error("the method has not returned in time")]
         TooSlow,
+        /// The queue was closed.
+        #[error("the queue is closed")]
+        QueueClosed,
+        /// The guard is none of this condition's.
+        #[error("the guard holds another lock than the condition's: pass the one that `lock` gave")]
+        NotHeld,
         /// The manager has no such object.
         #[error("the manager has no such object, or one of another kind")]
         NoObject,
@@ -202,6 +208,8 @@ impl From<ProxyError> for ProxyTimeoutError {
             ProxyError::Decode(error) => Self::Decode(error),
             ProxyError::OutOfRange { length } => Self::OutOfRange { length },
             ProxyError::Elsewhere => Self::Elsewhere,
+            ProxyError::QueueClosed => Self::QueueClosed,
+            ProxyError::NotHeld => Self::NotHeld,
             ProxyError::Panicked { message } => Self::Panicked { message },
             ProxyError::NoMethod { method } => Self::NoMethod { method },
             ProxyError::Call { message } => Self::Call { message },

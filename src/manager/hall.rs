@@ -15,6 +15,7 @@ use super::object::{self as user, Calling, Failed, Failure, Made};
 use super::proxy::Proxy;
 use super::session::Session;
 use super::store::{List, Map};
+use super::waiting::{Caller, Due, Event, Lock, Queue, Waiting};
 use crate::planted::planted;
 use crate::sys::entry::{Entry, Place};
 use crate::sys::{memfd, socket};
@@ -64,6 +65,7 @@ pub(super) struct Hall {
     made: Vec<(u64, OwnedFd)>,
     /// By what the server's ends are known to it.
     settled: HashMap<u64, u64>,
+    due: Due,
 }
 
 struct Object {
@@ -76,6 +78,7 @@ enum State {
     Map(Map),
     List(List),
     User(Box<dyn user::Object>),
+    Waiting(Waiting),
 }
 
 impl Hall {
@@ -87,11 +90,12 @@ impl Hall {
             objects: HashMap::new(),
             made: Vec::new(),
             settled: HashMap::new(),
+            due: Due::new(),
         }
     }
 
-    /// `None`: it is not answered.
-    pub(super) fn answer(&mut self, ask: Ask) -> Option<Answer> {
+    /// `None`: it is not answered, or later.
+    pub(super) fn answer(&mut self, caller: Caller, ask: Ask) -> Option<Answer> {
         Some(match ask {
             Ask::Register { name, kind, value, replaces } => match self.names.get(&name) {
                 Some((kind, _)) if !replaces => Answer::Taken(kind.clone()),
@@ -118,8 +122,22 @@ impl Hall {
                 Ok(object) => or_refused(self.make(State::User(object))),
                 Err(Failed(failure)) => Answer::Failed(failure),
             },
-            Ask::Call { object, call } => or_refused(self.call(object, call)),
-            Ask::Hello(_) | Ask::Release { .. } | Ask::Cancel { .. } => return None,
+            Ask::Make(New::Lock) => or_refused(self.make(State::Waiting(Waiting::Lock(Lock::default())))),
+            Ask::Make(New::Event) => or_refused(self.make(State::Waiting(Waiting::Event(Event::default())))),
+            Ask::Make(New::Queue(max_items)) => {
+                or_refused(self.make(State::Waiting(Waiting::Queue(Queue::new(max_items)))))
+            }
+            Ask::Call { object, call } => match self.call(caller, object, call) {
+                Ok(answer) => return answer,
+                Err(error) => Answer::Refused(error.to_string()),
+            },
+            Ask::Cancel { object, question } => {
+                if let Some(Object { state: State::Waiting(waiting), .. }) = self.objects.get_mut(&object) {
+                    waiting.cancel(Caller { question, ..caller }, &mut self.due);
+                }
+                return None;
+            }
+            Ask::Hello(_) | Ask::Release { .. } => return None,
         })
     }
 
@@ -142,18 +160,40 @@ impl Hall {
         made
     }
 
-    fn call(&mut self, object: u64, call: Call) -> io::Result<Answer> {
+    fn call(&mut self, caller: Caller, object: u64, call: Call) -> io::Result<Option<Answer>> {
         let state = self.objects.get_mut(&object).map(|object| &mut object.state);
+        let due = &mut self.due;
         match (state, call) {
-            (Some(State::Map(map)), Call::Map(call)) => map.call(call),
-            (Some(State::List(list)), Call::List(call)) => list.call(call),
+            (Some(State::Map(map)), Call::Map(call)) => map.call(call).map(Some),
+            (Some(State::List(list)), Call::List(call)) => list.call(call).map(Some),
+            (Some(State::Waiting(Waiting::Lock(lock))), Call::Lock(call)) => Ok(lock.call(caller, call, due)),
+            (Some(State::Waiting(Waiting::Event(event))), Call::Event(call)) => {
+                Ok(event.call(caller, call, due))
+            }
+            (Some(State::Waiting(Waiting::Queue(queue))), Call::Queue(call)) => {
+                Ok(queue.call(caller, call, due))
+            }
             (Some(State::User(object)), Call::User { method, arguments }) => {
                 let answer = object.call(Calling::new(method, arguments, &self.own));
                 self.take_kept();
-                Ok(answer.map_or_else(|Failed(failure)| Answer::Failed(failure), Answer::Value))
+                Ok(Some(answer.map_or_else(|Failed(failure)| Answer::Failed(failure), Answer::Value)))
             }
-            _ => Ok(Answer::NoObject),
+            _ => Ok(Some(Answer::NoObject)),
         }
+    }
+
+    /// A client is gone, and with it what it had.
+    pub(super) fn leave(&mut self, client: u64) {
+        for object in self.objects.values_mut() {
+            if let State::Waiting(waiting) = &mut object.state {
+                waiting.leave(client, &mut self.due);
+            }
+        }
+    }
+
+    /// Answers that are due to others than those who asked just now.
+    pub(super) fn take_due(&mut self) -> Due {
+        std::mem::take(&mut self.due)
     }
 
     /// What an object has had kept meanwhile.

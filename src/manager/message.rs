@@ -8,6 +8,7 @@ use super::kept::{Bytes, Kept, Luggage};
 use super::kind::Kind;
 use super::object::Failure;
 use super::store::{ListCall, MapCall};
+use super::waiting::{EventCall, LockCall, QueueCall};
 use crate::connection::Address;
 use crate::sys::entry::Place;
 
@@ -32,6 +33,9 @@ impl Hello {
         self.magic == Self::MAGIC
     }
 }
+
+/// The number of what is only told.
+pub(super) const UNANSWERED: u64 = u64::MAX;
 
 /// A question with its number.
 #[derive(Debug, Serialize, Deserialize)]
@@ -75,8 +79,9 @@ pub(super) enum Ask {
     Release {
         object: u64,
     },
-    /// Nobody waits for that answer any more. Not answered.
+    /// Nobody waits for that answer any more, or can use it. Not answered.
     Cancel {
+        object: u64,
         question: u64,
     },
 }
@@ -91,6 +96,10 @@ pub(super) enum New {
         place: Place,
         arguments: Kept,
     },
+    Lock,
+    Event,
+    /// Of so many items.
+    Queue(u64),
 }
 
 /// What can be done with an object.
@@ -99,6 +108,9 @@ pub(super) enum Call {
     Map(MapCall),
     List(ListCall),
     User { method: String, arguments: Kept },
+    Lock(LockCall),
+    Event(EventCall),
+    Queue(QueueCall),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -128,6 +140,12 @@ pub(super) enum Answer {
     /// All of a list, and how often it was changed.
     List(u64, Vec<Kept>),
     Failed(Failure),
+    /// A lock, for that question.
+    Granted(u64),
+    /// An item, for that question.
+    Item(u64, Kept),
+    /// The queue is.
+    Closed,
     /// There is no such place in a list of this length.
     OutOfRange(u64),
     /// The object is none of that kind, or there is none of that number.
@@ -135,9 +153,17 @@ pub(super) enum Answer {
 }
 
 impl Ask {
-    /// Whether the answer may take its time.
-    pub(super) fn may_wait(&self) -> bool {
-        false
+    /// The object that must know if nobody waits for the answer any more.
+    pub(super) fn waits_for(&self) -> Option<u64> {
+        match self {
+            Self::Call { object, call } => match call {
+                Call::Lock(LockCall::Acquire | LockCall::TryAcquire | LockCall::Wait(_))
+                | Call::Event(EventCall::Wait)
+                | Call::Queue(QueueCall::Put(_) | QueueCall::Get | QueueCall::TryGet) => Some(*object),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     /// Each value in it.
@@ -149,6 +175,9 @@ impl Ask {
             Self::Make(New::User { arguments, .. }) => vec![arguments],
             Self::Call { call: Call::User { arguments, .. }, .. } => vec![arguments],
             Self::Call { call: Call::Map(call), .. } => call.values_mut(),
+            Self::Call { call: Call::Queue(QueueCall::Put(item) | QueueCall::TryPut(item)), .. } => {
+                vec![item]
+            }
             Self::Call { call: Call::List(call), .. } => call.values_mut(),
             _ => Vec::new(),
         }
@@ -159,7 +188,7 @@ impl Answer {
     /// Each value in it.
     pub(super) fn values_mut(&mut self) -> Vec<&mut Kept> {
         match self {
-            Self::Value(value) => vec![value],
+            Self::Value(value) | Self::Item(_, value) => vec![value],
             Self::Values(values) => values.iter_mut().flatten().collect(),
             Self::Items(items) => items.iter_mut().map(|(_, value)| value).collect(),
             Self::List(_, items) => items.iter_mut().collect(),

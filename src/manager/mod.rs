@@ -7,22 +7,26 @@ mod client;
 mod context;
 mod dict;
 mod error;
+mod event;
 mod hall;
 mod handle;
 mod kept;
 mod kind;
 mod link;
 mod list;
+mod lock;
 mod message;
 mod namespace;
 mod object;
 mod owner;
 mod proxy;
+mod queue;
 mod server;
 mod session;
 mod set;
 mod store;
 mod value;
+mod waiting;
 
 pub use builder::ManagerBuilder;
 pub use dict::AioDict;
@@ -30,9 +34,12 @@ pub use error::{
     GetHandleError, GetHandleTimeoutError, ManagerError, ManagerTimeoutError, ProxyError, ProxyTimeoutError,
     RegisterError, RegisterTimeoutError, StartError,
 };
+pub use event::AioManagedEvent;
 pub use handle::AioManager;
 pub use list::AioList;
+pub use lock::{AioManagedCondition, AioManagedLock, AioManagedLockGuard};
 pub use namespace::AioNamespace;
+pub use queue::AioManagedQueue;
 pub use set::AioSet;
 pub use value::AioManagedValue;
 

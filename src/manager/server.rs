@@ -136,20 +136,44 @@ impl Server {
         let number = self.number();
         let added = connection.with_descriptor(|fd| self.gather.add_duplex_as(fd, number));
         if matches!(added, Some(Ok(()))) {
-            self.parties.insert(number, Party::Client(Client::new(connection, self.manager, has_greeted)));
+            self.parties
+                .insert(number, Party::Client(Client::new(connection, self.manager, number, has_greeted)));
         }
     }
 
     fn attend(&mut self, number: u64) {
         match self.parties.get_mut(&number) {
             Some(Party::Client(client)) => {
-                if client.go_on(&mut self.hall).is_err() {
-                    self.parties.remove(&number);
-                }
-                self.settle();
+                let went_on = client.go_on(&mut self.hall);
+                self.after(number, went_on.is_ok());
             }
             Some(Party::Object(_)) => self.hear(number),
             None => {}
+        }
+    }
+
+    /// What a client has brought about for others, its end included.
+    fn after(&mut self, number: u64, is_here: bool) {
+        if !is_here {
+            self.parties.remove(&number);
+            self.hall.leave(number);
+        }
+        self.settle();
+        loop {
+            let due = self.hall.take_due();
+            if due.is_empty() {
+                return;
+            }
+            for (caller, answer) in due {
+                // One that is gone by now has left, and with it what it is given here.
+                let Some(Party::Client(client)) = self.parties.get_mut(&caller.client) else { continue };
+                let said = client.say(caller.question, answer).and_then(|()| client.go_on(&mut self.hall));
+                if said.is_err() {
+                    self.parties.remove(&caller.client);
+                    self.hall.leave(caller.client);
+                }
+            }
+            self.settle();
         }
     }
 

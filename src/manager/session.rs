@@ -16,7 +16,7 @@ use std::task::{Poll, Wake, Waker};
 use parking_lot::Mutex;
 
 use super::error::ManagerError;
-use super::message::{Answer, Ask, Request, Response};
+use super::message::{Answer, Ask, Request, Response, UNANSWERED};
 use crate::pipe::{AioConnection, Letter, PeerCredentials, RecvError, SendError, TryRecvError};
 use crate::planted::planted;
 use crate::sys::gather::Gather;
@@ -25,8 +25,6 @@ use crate::wait::{Ready, Waiter};
 
 type Connection = AioConnection<Request, Response>;
 
-/// The number of what is only told.
-const UNANSWERED: u64 = u64::MAX;
 /// So many lanes are kept for later.
 const IDLE: usize = 4;
 
@@ -106,16 +104,20 @@ impl Wake for Lane {
 struct Ticket<'a> {
     session: &'a Session,
     id: u64,
-    /// The manager may take its time, and must know if nobody waits any more.
-    may_wait: bool,
+    /// The object that must know if nobody waits any more.
+    waits_for: Option<u64>,
 }
 
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
         let slot = self.session.table.lock().slots.remove(&self.id);
-        let is_answered = slot.is_none_or(|slot| slot.answer.is_some());
-        if self.may_wait && !is_answered {
-            self.session.tell(Ask::Cancel { question: self.id });
+        // An answer that is here and was not taken is to go back like one that is on its way.
+        if let (Some(_), Some(object)) = (slot, self.waits_for) {
+            planted!(
+                "nobody-is-told-who-gave-up",
+                self.session.tell(Ask::Cancel { object, question: self.id }),
+                ()
+            );
         }
     }
 }
@@ -171,8 +173,8 @@ impl Session {
         if forked::is_fork() {
             return Ok(Err(ManagerError::Forked));
         }
-        let may_wait = ask.may_wait();
-        let ticket = match self.ticket(may_wait) {
+        let waits_for = ask.waits_for();
+        let ticket = match self.ticket(waits_for) {
             Ok(ticket) => ticket,
             Err(error) => return Ok(Err(error)),
         };
@@ -181,10 +183,15 @@ impl Session {
             return Ok(Err(error));
         }
         drop(request);
-        self.answer(waiter, &ticket).await
+        let answer = self.answer(waiter, &ticket).await?;
+        if let (Ok(Answer::Stays), Some(object)) = (&answer, waits_for) {
+            // It can't come here: to whoever is next.
+            self.tell(Ask::Cancel { object, question: ticket.id });
+        }
+        Ok(answer)
     }
 
-    fn ticket(&self, may_wait: bool) -> Result<Ticket<'_>, ManagerError> {
+    fn ticket(&self, waits_for: Option<u64>) -> Result<Ticket<'_>, ManagerError> {
         let mut table = self.table.lock();
         if let Some(end) = table.end {
             return Err(end.error());
@@ -192,7 +199,7 @@ impl Session {
         let id = table.next;
         table.next += 1;
         table.slots.insert(id, Slot::default());
-        Ok(Ticket { session: self, id, may_wait })
+        Ok(Ticket { session: self, id, waits_for })
     }
 
     async fn send<W: Waiter>(
