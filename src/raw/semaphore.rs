@@ -313,7 +313,11 @@ impl<'a> Semaphore<'a> {
             match planted!(
                 "releases-at-once-are-not-seen",
                 released.compare_exchange(now, next, Ordering::AcqRel, Ordering::Acquire),
-                Ok(released.fetch_add(u64::from(count), Ordering::AcqRel))
+                {
+                    // The window, held open.
+                    std::thread::sleep(std::time::Duration::from_micros(20));
+                    Ok(released.fetch_add(u64::from(count), Ordering::AcqRel))
+                }
             ) {
                 Ok(_) => break,
                 Err(other) => now = other,

@@ -91,7 +91,9 @@ pub(crate) fn run() -> (usize, usize) {
     for control in CONTROLS {
         let bare = if control.without.is_empty() { None } else { caught(control.scenario, control.without) };
         let plants = [control.without, control.plant].join(",");
-        let verdict = match (bare, caught(control.scenario, &plants)) {
+        // A sample may miss the few instructions at which it shows: no two recordings are of the same length.
+        let found = (0..3).find_map(|_| caught(control.scenario, &plants));
+        let verdict = match (bare, found) {
             (Some(first), _) => format!("NO VERDICT, fails without it: {first}"),
             (None, None) => "NOT CAUGHT".to_owned(),
             (None, Some(first)) => {

@@ -180,8 +180,12 @@ fn meet(barrier: &AioBarrier, face: Face, mode: Mode) -> Result<(), Fault> {
 impl Play for Barriers {
     fn stimulus(&mut self, _: usize) -> Stimulus {
         // The last one comes.
-        let barrier = self.barrier.clone();
+        let (barrier, before, begun) = (self.barrier.clone(), self.barrier.n_waiting(), Instant::now());
         std::thread::spawn(move || barrier.wait_timeout(PATIENCE));
+        // It counts among the others, so it has to be there before anybody counts.
+        while self.barrier.n_waiting() == before && begun.elapsed() < PATIENCE {
+            std::thread::yield_now();
+        }
         self.others += 1;
         Stimulus::Done
     }
