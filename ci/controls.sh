@@ -121,6 +121,11 @@ a-managers-end-is-an-answer           manager case_160_a_manager_is_killed
 any-kind-will-do                      manager what_is_asked_for
 a-slow-client-holds-all               manager case_160_a_slow_client
 a-manager-outlives-its-owner          manager d17
+who-sends-takes-no-answers            manager_objects many_large_calls
+what-one-receives-others-never-hear-of manager_objects d4_threads
+objects-outlive-their-holders         manager_objects case_158
+nobody-is-told-who-gave-up            manager_waiting who_gives_up
+who-dies-keeps-what-it-has            manager_waiting case_159
 BUGS
 }
 

@@ -52,7 +52,7 @@ use crate::wire::Postcard;
 #[doc(alias = "DictProxy")]
 pub struct AioDict<K, V> {
     proxy: Arc<Proxy>,
-    types: PhantomData<fn(K, V) -> (K, V)>,
+    types: PhantomData<fn() -> (K, V)>,
 }
 
 proxy!(AioDict<K, V>, "dict");
@@ -135,6 +135,11 @@ impl<K: Serialize + DeserializeOwned, V: Serialize + DeserializeOwned> AioDict<K
         /// How many keys there are.
         len, len_timeout, coro_len = fn(&self) -> usize {
             Self::call_with(MapCall::Len) => |answer| count(&answer)
+        }
+
+        /// Whether there are none.
+        is_empty, is_empty_timeout, coro_is_empty = fn(&self) -> bool {
+            Self::call_with(MapCall::Len) => |answer| count(&answer).map(|count| count == 0)
         }
 
         /// Takes all keys away.

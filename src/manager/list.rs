@@ -128,6 +128,11 @@ impl<T: Serialize + DeserializeOwned> AioList<T> {
             Self::ask(ListCall::Len) => |answer| count(&answer)
         }
 
+        /// Whether there are none.
+        is_empty, is_empty_timeout, coro_is_empty = fn(&self) -> bool {
+            Self::ask(ListCall::Len) => |answer| count(&answer).map(|count| count == 0)
+        }
+
         /// Takes all items away.
         clear, clear_timeout, coro_clear = fn(&self) -> () {
             Self::ask(ListCall::Clear) => |answer| done(&answer)

@@ -155,15 +155,14 @@ pub(super) enum Answer {
 impl Ask {
     /// The object that must know if nobody waits for the answer any more.
     pub(super) fn waits_for(&self) -> Option<u64> {
-        match self {
-            Self::Call { object, call } => match call {
-                Call::Lock(LockCall::Acquire | LockCall::TryAcquire | LockCall::Wait(_))
+        let Self::Call { object, call } = self else { return None };
+        let waits = matches!(
+            call,
+            Call::Lock(LockCall::Acquire | LockCall::TryAcquire | LockCall::Wait(_))
                 | Call::Event(EventCall::Wait)
-                | Call::Queue(QueueCall::Put(_) | QueueCall::Get | QueueCall::TryGet) => Some(*object),
-                _ => None,
-            },
-            _ => None,
-        }
+                | Call::Queue(QueueCall::Put(_) | QueueCall::Get | QueueCall::TryGet)
+        );
+        waits.then_some(*object)
     }
 
     /// Each value in it.

@@ -96,6 +96,11 @@ impl<T: Serialize + DeserializeOwned> AioManagedQueue<T> {
             Ok::<_, ProxyError>(Call::Queue(QueueCall::Len)) => |answer| count(&answer)
         }
 
+        /// Whether there are none.
+        is_empty, is_empty_timeout, coro_is_empty = fn(&self) -> bool {
+            Ok::<_, ProxyError>(Call::Queue(QueueCall::Len)) => |answer| count(&answer).map(|count| count == 0)
+        }
+
         /// Closes it: puts fail from now on, gets drain what is left and then fail.
         close, close_timeout, coro_close = fn(&self) -> () {
             Ok::<_, ProxyError>(Call::Queue(QueueCall::Close)) => |answer| done(&answer)

@@ -93,6 +93,11 @@ impl<T: Serialize + DeserializeOwned> AioSet<T> {
             Self::ask(MapCall::Len) => |answer| count(&answer)
         }
 
+        /// Whether there are none.
+        is_empty, is_empty_timeout, coro_is_empty = fn(&self) -> bool {
+            Self::ask(MapCall::Len) => |answer| count(&answer).map(|count| count == 0)
+        }
+
         /// Takes all items away.
         clear, clear_timeout, coro_clear = fn(&self) -> () {
             Self::ask(MapCall::Clear) => |answer| done(&answer)
