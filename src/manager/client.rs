@@ -1,7 +1,7 @@
 //! One client, as the server sees it: what it asks, what it is answered, and what it holds over TCP.
 
 use std::collections::{HashMap, VecDeque};
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 use super::hall::Hall;
 use super::kept::{Kept, Luggage};
@@ -12,6 +12,9 @@ use crate::planted::planted;
 
 pub(super) type Connection = AioConnection<Response, Request>;
 
+/// So many questions of one client are answered until others are looked at.
+const TURN: u32 = 32;
+
 pub(super) struct Client {
     connection: Connection,
     manager: u128,
@@ -20,6 +23,8 @@ pub(super) struct Client {
     has_greeted: bool,
     /// Answers that are on their way. While there are any, nothing more is asked.
     answers: VecDeque<Letter>,
+    /// The server listens for room for them, and not for questions.
+    pub(super) is_awaited: bool,
     /// The objects that it holds by number, how often, and what keeps them.
     counted: HashMap<u64, (u64, OwnedFd)>,
 }
@@ -30,18 +35,15 @@ pub(super) struct Left;
 impl Client {
     pub(super) fn new(connection: Connection, manager: u128, number: u64, has_greeted: bool) -> Self {
         let (answers, counted) = (VecDeque::new(), HashMap::new());
-        Self { connection, manager, number, has_greeted, answers, counted }
+        Self { connection, manager, number, has_greeted, answers, is_awaited: false, counted }
     }
 
-    /// Answers what is asked, for as long as the answers are taken.
+    /// Answers what is asked, for as long as the answers are taken, and others can be kept waiting.
     pub(super) fn go_on(&mut self, hall: &mut Hall) -> Result<(), Left> {
-        loop {
-            while let Some(letter) = self.answers.front_mut() {
-                match self.connection.attempt(letter) {
-                    None => planted!("a-slow-client-holds-all", return Ok(()), continue),
-                    Some(Ok(())) => drop(self.answers.pop_front()),
-                    Some(Err(_)) => return Err(Left),
-                }
+        for _ in 0..planted!("a-busy-client-has-all-turns", TURN, u32::MAX) {
+            self.push()?;
+            if self.is_slow() {
+                return Ok(());
             }
             let Request { id, ask } = match self.connection.try_recv() {
                 Ok(request) => request,
@@ -54,6 +56,28 @@ impl Client {
                 self.say(id, answer)?;
             }
         }
+        self.push()
+    }
+
+    /// Sends the answers that it takes.
+    pub(super) fn push(&mut self) -> Result<(), Left> {
+        while let Some(letter) = self.answers.front_mut() {
+            match self.connection.attempt(letter) {
+                None => planted!("a-slow-client-holds-all", return Ok(()), continue),
+                Some(Ok(())) => drop(self.answers.pop_front()),
+                Some(Err(_)) => return Err(Left),
+            }
+        }
+        Ok(())
+    }
+
+    /// It has not taken all of its answers.
+    pub(super) fn is_slow(&self) -> bool {
+        !self.answers.is_empty()
+    }
+
+    pub(super) fn with_descriptor<O>(&self, look: impl FnOnce(BorrowedFd<'_>) -> O) -> Option<O> {
+        self.connection.with_descriptor(look)
     }
 
     pub(super) fn say(&mut self, id: u64, mut answer: Answer) -> Result<(), Left> {

@@ -12,6 +12,7 @@ mod hall;
 mod handle;
 mod kept;
 mod kind;
+mod lane;
 mod link;
 mod list;
 mod lock;

@@ -1,12 +1,12 @@
 //! The server: one thread, one loop over all its clients.
 //!
 //! Whoever is slow to take an answer has its next question wait, and nobody else. An answer that does not fit into a socket stays
-//! with its client until there is room.
+//! with its client until there is room. Whoever asks without end has a number of questions answered, and is in the next round.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -89,7 +89,7 @@ impl Server {
     fn new(listener: AioListener<Response, Request>, owner: Owner, manager: u128) -> io::Result<Self> {
         let gather = Arc::new(Gather::new()?);
         gather.add(listener.source())?;
-        owner.with_descriptor(|fd| gather.add_duplex_as(fd, OWNER)).unwrap_or(Ok(()))?;
+        owner.with_descriptor(|fd| gather.add_as(fd, OWNER)).unwrap_or(Ok(()))?;
         let (parties, hall) = (HashMap::new(), Hall::new(Session::own(manager)?));
         Ok(Self { gather, listener, owner, manager, parties, next: FIRST, hall })
     }
@@ -131,10 +131,9 @@ impl Server {
         }
     }
 
-    /// What it has said already is the first edge.
     fn enter(&mut self, connection: Connection, has_greeted: bool) {
         let number = self.number();
-        let added = connection.with_descriptor(|fd| self.gather.add_duplex_as(fd, number));
+        let added = connection.with_descriptor(|fd| self.gather.add_as(fd, number));
         if matches!(added, Some(Ok(()))) {
             self.parties
                 .insert(number, Party::Client(Client::new(connection, self.manager, number, has_greeted)));
@@ -154,10 +153,7 @@ impl Server {
 
     /// What a client has brought about for others, its end included.
     fn after(&mut self, number: u64, is_here: bool) {
-        if !is_here {
-            self.parties.remove(&number);
-            self.hall.leave(number);
-        }
+        self.tend(number, is_here);
         self.settle();
         loop {
             let due = self.hall.take_due();
@@ -167,13 +163,23 @@ impl Server {
             for (caller, answer) in due {
                 // One that is gone by now has left, and with it what it is given here.
                 let Some(Party::Client(client)) = self.parties.get_mut(&caller.client) else { continue };
-                let said = client.say(caller.question, answer).and_then(|()| client.go_on(&mut self.hall));
-                if said.is_err() {
-                    self.parties.remove(&caller.client);
-                    self.hall.leave(caller.client);
-                }
+                let said = client.say(caller.question, answer).and_then(|()| client.push());
+                self.tend(caller.client, said.is_ok());
             }
-            self.settle();
+        }
+    }
+
+    /// Listens for what a client is to do next, unless it is gone.
+    fn tend(&mut self, number: u64, is_here: bool) {
+        if !is_here {
+            self.parties.remove(&number);
+            self.hall.leave(number);
+        } else if let Some(Party::Client(client)) = self.parties.get_mut(&number)
+            && client.is_slow() != client.is_awaited
+        {
+            client.is_awaited = client.is_slow();
+            let turn = |fd: BorrowedFd<'_>| self.gather.turn_as(fd, number, client.is_awaited);
+            let _ = client.with_descriptor(turn);
         }
     }
 
@@ -181,7 +187,7 @@ impl Server {
     fn settle(&mut self) {
         for (object, end) in self.hall.take_made() {
             let number = self.number();
-            if self.gather.add_duplex_as(&end, number).is_ok() {
+            if self.gather.add_as(&end, number).is_ok() {
                 self.parties.insert(number, Party::Object(end));
                 self.hall.settle(object, number);
             } else {

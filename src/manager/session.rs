@@ -2,28 +2,28 @@
 //!
 //! There is no thread behind it. Whoever waits for an answer receives what comes, and hands to others what is theirs: an answer goes
 //! into its slot, and the slot's waker is woken. Nobody depends on anybody else to go on: each task waits on the socket itself,
-//! and each thread on a [`Lane`], a descriptor of its own that the socket and its waker both make ready. (With one descriptor for
-//! all, what one of them drains the others would never hear of.)
+//! and each thread on a [`Lane`]. What comes before an edge is everybody's to receive and what comes after one's question is reported
+//! by an edge, so nobody looks before the first.
 
 use std::collections::{HashMap, VecDeque};
 use std::future::{Future, poll_fn};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd as _;
 use std::pin::pin;
 use std::sync::{Arc, Weak};
-use std::task::{Poll, Wake, Waker};
+use std::task::{Poll, Waker};
 
 use parking_lot::Mutex;
 
 use super::error::ManagerError;
+use super::lane::Lane;
 use super::message::{Answer, Ask, Request, Response, UNANSWERED};
 use crate::pipe::{AioConnection, Letter, PeerCredentials, RecvError, SendError, TryRecvError};
 use crate::planted::planted;
-use crate::sys::gather::Gather;
-use crate::sys::{eventfd, forked, socket};
+use crate::sys::{forked, socket};
 use crate::wait::{Ready, Waiter};
 
-type Connection = AioConnection<Request, Response>;
+pub(super) type Connection = AioConnection<Request, Response>;
 
 /// So many lanes are kept for later.
 const IDLE: usize = 4;
@@ -45,6 +45,8 @@ pub(super) struct Session {
 struct Table {
     next: u64,
     slots: HashMap<u64, Slot>,
+    /// Of how many of them the answer is not here.
+    open: usize,
     /// Why nothing comes any more.
     end: Option<End>,
 }
@@ -53,6 +55,15 @@ struct Table {
 struct Slot {
     answer: Option<Answer>,
     waker: Option<Waker>,
+}
+
+/// What somebody receives for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    /// The answer to that question, which needs nobody to be woken, and others on the way to it.
+    One(u64),
+    /// Whatever is there.
+    All,
 }
 
 /// Why a session is over.
@@ -76,30 +87,6 @@ impl End {
     }
 }
 
-/// What a thread waits on.
-struct Lane {
-    gather: Gather,
-    bell: OwnedFd,
-}
-
-impl Lane {
-    fn new(connection: &Connection) -> io::Result<Arc<Self>> {
-        let (gather, bell) = (Gather::new()?, eventfd::create()?);
-        gather.add(&bell)?;
-        match connection.with_descriptor(|fd| gather.add_duplex(fd)) {
-            Some(added) => added?,
-            None => return Err(io::ErrorKind::NotConnected.into()),
-        }
-        Ok(Arc::new(Self { gather, bell }))
-    }
-}
-
-impl Wake for Lane {
-    fn wake(self: Arc<Self>) {
-        eventfd::ring(self.bell.as_fd());
-    }
-}
-
 /// A question under way. Dropped before its answer was taken, the answer is thrown away.
 struct Ticket<'a> {
     session: &'a Session,
@@ -110,7 +97,12 @@ struct Ticket<'a> {
 
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
-        let slot = self.session.table.lock().slots.remove(&self.id);
+        let slot = {
+            let mut table = self.session.table.lock();
+            let slot = table.slots.remove(&self.id);
+            table.open -= usize::from(slot.as_ref().is_some_and(|slot| slot.answer.is_none()));
+            slot
+        };
         // An answer that is here and was not taken is to go back like one that is on its way.
         if let (Some(_), Some(object)) = (slot, self.waits_for) {
             planted!(
@@ -159,7 +151,7 @@ impl Session {
         let is_quiet = self.table.lock().slots.is_empty();
         if is_quiet {
             // Nobody would have heard of its end.
-            self.receive();
+            self.receive(Whose::All);
         }
         self.table.lock().end.is_some()
     }
@@ -199,6 +191,7 @@ impl Session {
         let id = table.next;
         table.next += 1;
         table.slots.insert(id, Slot::default());
+        table.open += 1;
         Ok(Ticket { session: self, id, waits_for })
     }
 
@@ -212,10 +205,11 @@ impl Session {
             Err(error) => return Ok(Err(ManagerError::of_send(error))),
         };
         let attempt = || {
-            let sent = self.connection.attempt(&mut letter);
+            // What was told before goes first.
+            let sent = if self.send_on() { self.connection.attempt(&mut letter) } else { None };
             if sent.is_none() {
                 // The manager takes no more questions from who takes no answers.
-                planted!("who-sends-takes-no-answers", self.receive(), ());
+                planted!("who-sends-takes-no-answers", self.receive(Whose::All), ());
             }
             sent
         };
@@ -223,25 +217,35 @@ impl Session {
         Ok(sent.unwrap_or(Err(SendError::Moved)).map_err(ManagerError::of_send))
     }
 
-    /// Says something that is not answered. Never waits: what there is no room for goes out when answers have been received. There
-    /// always will be some, since without questions under way there is room.
+    /// Says something that is not answered. Never waits: what there is no room for is sent on by whoever waits for an answer, or asks
+    /// something next.
     pub(super) fn tell(&self, ask: Ask) {
         if forked::is_fork() {
             return;
         }
         if let Ok(letter) = self.connection.letter(&Request { id: UNANSWERED, ask }) {
             self.unsent.lock().push_back(letter);
-            self.send_on();
+            if !self.send_on() {
+                // Those who wait listen for room from here on.
+                planted!("what-is-told-waits-for-an-answer", self.wake_all(), ());
+            }
         }
     }
 
-    fn send_on(&self) {
+    /// Sends what was told and is not out; whether all of it is.
+    fn send_on(&self) -> bool {
         let mut unsent = self.unsent.lock();
-        while let Some(letter) = unsent.front_mut()
-            && self.connection.attempt(letter).is_some()
-        {
+        while let Some(letter) = unsent.front_mut() {
+            if self.connection.attempt(letter).is_none() {
+                return false;
+            }
             unsent.pop_front();
         }
+        true
+    }
+
+    fn has_unsent(&self) -> bool {
+        !self.unsent.lock().is_empty()
     }
 
     async fn answer<W: Waiter>(
@@ -249,32 +253,67 @@ impl Session {
         waiter: &mut W,
         ticket: &Ticket<'_>,
     ) -> Result<Result<Answer, ManagerError>, W::GaveUp> {
-        if !waiter.blocks() {
-            let look = || {
-                self.receive();
-                self.take(ticket.id, None)
-            };
-            let mut on_socket = pin!(self.connection.when_ready(waiter, Ready::Read, look));
-            let answered = poll_fn(|cx| match self.take(ticket.id, Some(cx.waker())) {
-                Some(answer) => Poll::Ready(Ok(Some(answer))),
-                None => on_socket.as_mut().poll(cx),
-            });
-            return Ok(answered.await?.unwrap_or(Err(ManagerError::Gone)));
+        if waiter.blocks() {
+            self.park(waiter, ticket.id).await
+        } else {
+            self.suspend(waiter, ticket.id).await
         }
+    }
+
+    async fn suspend<W: Waiter>(
+        &self,
+        waiter: &mut W,
+        id: u64,
+    ) -> Result<Result<Answer, ManagerError>, W::GaveUp> {
+        loop {
+            let for_room = self.has_unsent();
+            let mut is_first = true;
+            let look = || {
+                if std::mem::take(&mut is_first) {
+                    return None;
+                }
+                self.receive(Whose::One(id));
+                self.take(id, None)
+            };
+            let ready = if for_room { Ready::Either } else { Ready::Read };
+            let mut on_socket = pin!(self.connection.when_ready(waiter, ready, look));
+            let answered = poll_fn(|cx| {
+                if let Some(answer) = self.take(id, Some(cx.waker())) {
+                    return Poll::Ready(Some(Ok(Some(answer))));
+                }
+                // Before it is polled again it is made anew.
+                if self.has_unsent() != for_room {
+                    return Poll::Ready(None);
+                }
+                on_socket.as_mut().poll(cx).map(Some)
+            });
+            if let Some(answered) = answered.await {
+                return Ok(answered?.unwrap_or(Err(ManagerError::Gone)));
+            }
+        }
+    }
+
+    async fn park<W: Waiter>(
+        &self,
+        waiter: &mut W,
+        id: u64,
+    ) -> Result<Result<Answer, ManagerError>, W::GaveUp> {
         let lane = match self.lane() {
             Ok(lane) => lane,
             Err(error) => return Ok(Err(ManagerError::Answer(RecvError::Io(error)))),
         };
         let waker = Waker::from(lane.clone());
+        let mut is_first = true;
         let look = || {
-            lane.gather.drain();
-            if let Some(answer) = self.take(ticket.id, Some(&waker)) {
-                return Some(answer);
+            if !std::mem::take(&mut is_first) {
+                lane.drain();
+                self.receive(Whose::One(id));
             }
-            self.receive();
-            self.take(ticket.id, None)
+            let answer = self.take(id, Some(&waker));
+            lane.listen(&self.connection, answer.is_none() && self.has_unsent());
+            answer
         };
-        let answer = waiter.on_fd(lane.gather.source(), Ready::Read, look).await;
+        let answer = waiter.on_fd(lane.source(), Ready::Read, look).await;
         let mut lanes = self.lanes.lock();
         if lanes.len() < IDLE {
             lanes.push(lane);
@@ -292,29 +331,29 @@ impl Session {
         let mut table = self.table.lock();
         let end = table.end;
         let slot = table.slots.get_mut(&id)?;
-        if let Some(answer) = slot.answer.take() {
-            table.slots.remove(&id);
-            return Some(Ok(answer));
-        }
-        if let Some(end) = end {
-            return Some(Err(end.error()));
-        }
-        if let Some(waker) = waker {
-            slot.waker.get_or_insert_with(|| waker.clone()).clone_from(waker);
+        match (slot.answer.take(), end, waker) {
+            (Some(answer), _, _) => {
+                table.slots.remove(&id);
+                return Some(Ok(answer));
+            }
+            (None, Some(end), _) => return Some(Err(end.error())),
+            (None, None, Some(waker)) => slot.waker.get_or_insert_with(|| waker.clone()).clone_from(waker),
+            (None, None, None) => {}
         }
         None
     }
 
-    /// Receives all that is there, and hands it to those who asked.
-    fn receive(&self) {
+    /// Receives what is there, and hands it to those who asked.
+    fn receive(&self, whose: Whose) {
         self.connection.flush();
-        if !self.unsent.lock().is_empty() {
-            self.send_on();
-        }
+        self.send_on();
         loop {
             let end = match self.connection.try_recv() {
                 Ok(Response { id, answer }) => {
-                    self.deliver(id, answer);
+                    // Where nobody waits any more, nothing is there; if something is, it is of those who gave up.
+                    if self.deliver(id, answer, whose) == 0 && whose != Whose::All {
+                        return;
+                    }
                     continue;
                 }
                 Err(TryRecvError::Empty) => return,
@@ -326,34 +365,40 @@ impl Session {
         }
     }
 
-    fn deliver(&self, id: u64, answer: Answer) {
-        let waker = {
+    /// How many answers are still to come.
+    fn deliver(&self, id: u64, answer: Answer, whose: Whose) -> usize {
+        let (waker, left, open) = {
             let mut table = self.table.lock();
-            match table.slots.get_mut(&id) {
+            let Table { slots, open, .. } = &mut *table;
+            match slots.get_mut(&id) {
                 Some(slot) => {
-                    slot.answer = Some(answer);
-                    slot.waker.take()
+                    let before = slot.answer.replace(answer);
+                    *open -= usize::from(before.is_none());
+                    (slot.waker.take(), before, *open)
                 }
                 // Nobody waits for it any more; what it holds is closed outside of the lock.
-                None => {
-                    drop(table);
-                    drop(answer);
-                    return;
-                }
+                None => (None, Some(answer), *open),
             }
         };
-        if let Some(waker) = waker {
+        drop(left);
+        if let Some(waker) = waker
+            && whose != Whose::One(id)
+        {
             planted!("what-one-receives-others-never-hear-of", waker.wake(), drop(waker));
         }
+        open
+    }
+
+    fn wake_all(&self) {
+        let mut table = self.table.lock();
+        let wakers: Vec<Waker> = table.slots.values_mut().filter_map(|slot| slot.waker.take()).collect();
+        drop(table);
+        wakers.into_iter().for_each(Waker::wake);
     }
 
     fn end(&self, end: End) {
-        let wakers: Vec<Waker> = {
-            let mut table = self.table.lock();
-            table.end.get_or_insert(end);
-            table.slots.values_mut().filter_map(|slot| slot.waker.take()).collect()
-        };
-        wakers.into_iter().for_each(Waker::wake);
+        self.table.lock().end.get_or_insert(end);
+        self.wake_all();
     }
 }
 

@@ -3,9 +3,12 @@
 mod event;
 mod lock_contended;
 mod lock_free;
+pub mod manager_calls;
+mod manager_dict;
 pub mod pool_1ms;
 mod pool_one_by_one;
 pub mod pool_tiny;
+mod registry_queue;
 mod round_trip;
 mod spawn;
 mod throughput;
@@ -36,4 +39,7 @@ pub const ALL: &[&Case] = &[
     &pool_tiny::CASE,
     &pool_one_by_one::CASE,
     &pool_1ms::CASE,
+    &manager_dict::CASE,
+    &manager_calls::CASE,
+    &registry_queue::CASE,
 ];

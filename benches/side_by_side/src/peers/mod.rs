@@ -5,11 +5,13 @@ mod crossmist;
 mod eventfd;
 mod futex;
 mod ipc_channel;
+mod manager;
 mod ours;
 mod pthread;
 mod python;
 mod rayon;
 mod ring;
+mod seqpacket;
 mod shared;
 mod unix;
 
@@ -48,12 +50,16 @@ pub const ALL: &[&Peer] = &[
     &ours::BLOCKING,
     &ours::ASYNC,
     &ours::ASYNC_THREADS,
+    &manager::MANY,
+    &manager::HANDED_OVER,
     &ring::RING,
     &futex::FUTEX,
     &eventfd::EVENTFD,
     &unix::STREAM,
     &unix::PIPE,
     &unix::TOKIO,
+    &seqpacket::BLOCKING,
+    &seqpacket::TOKIO,
     &ipc_channel::CHANNEL,
     &pthread::PLAIN,
     &pthread::ROBUST,

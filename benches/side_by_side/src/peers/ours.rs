@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use aioprocessing::{AioEvent, AioLock, AioPool, AioProcess, AioQueue, AioValue};
 use tokio::runtime::Runtime;
 
-use super::{Measure, Peer, here};
+use super::{Measure, Peer, here, manager};
 use crate::cases::{pool_1ms, pool_tiny};
 use crate::measure::{Meter, Setting, Trips, message, number, on_one_thread, on_threads, rate};
 use crate::place::Mode;
@@ -23,6 +23,9 @@ pub const BLOCKING: Peer = Peer {
         ("pool_tiny", |setting| map(setting, None)),
         ("pool_one_by_one", |setting| map(setting, Some(1))),
         ("pool_1ms", milliseconds as Measure),
+        ("manager_dict", manager::trips),
+        ("manager_calls", manager::one_by_one),
+        ("registry_queue", manager::by_name),
     ],
     except: &[],
     child: None,
@@ -40,6 +43,8 @@ pub const ASYNC: Peer = Peer {
         ("pool_tiny", |setting| coro_map(setting, None, &on_one_thread())),
         ("pool_one_by_one", |setting| coro_map(setting, Some(1), &on_one_thread())),
         ("pool_1ms", |_| coro_milliseconds(&on_one_thread())),
+        ("manager_dict", manager::coro_trips),
+        ("manager_calls", manager::coro_many),
     ],
     except: &[],
     child: None,
@@ -62,11 +67,11 @@ pub const ASYNC_THREADS: Peer = Peer {
 /// As much as in flight as the other systems have: some MiB at the most.
 const BOUND: usize = 1024;
 
-fn queue(length: usize) -> AioQueue<Vec<u8>> {
+pub fn queue(length: usize) -> AioQueue<Vec<u8>> {
     AioQueue::bounded((64 << 20) / length.max(1 << 16)).unwrap()
 }
 
-fn produce(mode: String, length: usize, queue: AioQueue<Vec<u8>>) {
+pub fn produce(mode: String, length: usize, queue: AioQueue<Vec<u8>>) {
     Mode::of(&mode).take_place(false);
     for sequence in 0.. {
         if queue.put(message(sequence, length)).is_err() {
@@ -87,7 +92,7 @@ fn coro_produce(mode: String, length: usize, queue: AioQueue<Vec<u8>>) {
 }
 
 /// A child that ends with the process that measures.
-fn beside<A>(f: impl aioprocessing::ProcessFn<A, Output = ()>, args: A) -> AioProcess<()>
+pub fn beside<A>(f: impl aioprocessing::ProcessFn<A, Output = ()>, args: A) -> AioProcess<()>
 where
     A: serde::Serialize + serde::de::DeserializeOwned + 'static,
 {
