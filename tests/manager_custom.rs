@@ -64,8 +64,8 @@ impl Account {
     fn report(&self, to: AioQueue<u64>) {
         to.put(self.balance).unwrap();
     }
-    fn slow(&self) {
-        std::thread::sleep(Duration::from_millis(200));
+    fn ask_manager(&self, manager: AioManager) -> String {
+        manager.names().unwrap_err().to_string()
     }
 }
 
@@ -81,7 +81,7 @@ aioprocessing::manager_object! {
         fn ask_friend, coro_ask_friend(&self) -> String;
         fn child, coro_child(&self) -> Result<AccountProxy, String>;
         fn report, coro_report(&self, to: AioQueue<u64>);
-        fn slow, coro_slow(&self);
+        fn ask_manager, coro_ask_manager(&self, manager: AioManager) -> String;
     }
 }
 
@@ -166,6 +166,44 @@ fn case_155_errors_and_panics_of_objects() {
     }
 }
 
+struct Bomb;
+
+impl Bomb {
+    fn tick(&self) -> u8 {
+        1
+    }
+}
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("it went off");
+    }
+}
+
+aioprocessing::manager_object! {
+    proxy BombProxy for Bomb {
+        fn tick, coro_tick(&self) -> u8;
+    }
+}
+
+/// The end of an object is no more the manager's end than a call of it is.
+#[test]
+fn case_158_an_object_that_panics_when_it_goes() {
+    let _watchdog = Watchdog::new("case_158_an_object_that_panics_when_it_goes");
+    for manager in managers() {
+        let descriptors = || {
+            manager.names().unwrap();
+            std::fs::read_dir(format!("/proc/{}/fd", manager.pid().unwrap())).unwrap().count()
+        };
+        let before = descriptors();
+        let bomb = BombProxy::create(&manager, || Bomb, ()).unwrap();
+        assert_eq!(bomb.tick().unwrap(), 1);
+        drop(bomb);
+        kit::until("the end of the object", || descriptors() == before);
+        manager.shutdown().unwrap();
+    }
+}
+
 #[test]
 fn case_157_a_method_that_is_not_exposed() {
     let _watchdog = Watchdog::new("case_157_a_method_that_is_not_exposed");
@@ -193,6 +231,7 @@ fn objects_that_hold_each_other() {
             assert_eq!(back.history().unwrap(), [1]);
             // From within, that would wait for itself.
             assert_eq!(one.ask_friend().unwrap(), ProxyError::from(ManagerError::Within).to_string());
+            assert_eq!(one.ask_manager(manager.clone()).unwrap(), ManagerError::Within.to_string());
             let child = either!(side, one.child(), one.coro_child()).unwrap().unwrap();
             assert_eq!(child.add(1).unwrap(), 6);
         }
@@ -213,12 +252,16 @@ fn handles_as_arguments() {
 }
 
 #[test]
-fn a_method_that_takes_long() {
-    let _watchdog = Watchdog::new("a_method_that_takes_long");
+fn a_call_that_takes_long() {
+    let _watchdog = Watchdog::new("a_call_that_takes_long");
     for manager in managers() {
         let account = account(Side::Blocking, &manager, 7);
-        let error = account.within(Duration::from_millis(20)).slow().unwrap_err();
+        let pid = manager.pid().unwrap();
+        kit::signal(pid, rustix::process::Signal::STOP);
+        let error = account.within(Duration::from_millis(20)).add(1).unwrap_err();
         assert!(matches!(error, ProxyError::TooSlow), "{error}");
-        assert_eq!(account.add(1).unwrap(), 8);
+        kit::signal(pid, rustix::process::Signal::CONT);
+        // It was asked for, and has happened.
+        assert_eq!(account.add(1).unwrap(), 9);
     }
 }

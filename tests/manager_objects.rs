@@ -2,7 +2,6 @@
 
 mod kit;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aioprocessing::{
@@ -49,44 +48,6 @@ fn case_155_a_dict_of_several_processes() {
             assert_eq!(counts.get(&"all".to_owned()).unwrap(), Some(150));
         }
     });
-}
-
-#[test]
-fn what_a_dict_can_do() {
-    for &side in Side::ALL {
-        for manager in managers() {
-            let dict = dict::<u32, String>(side, &manager);
-            let text = |n: u32| n.to_string();
-            assert_eq!(
-                either!(side, dict.insert(&1, &text(1)), dict.coro_insert(&1, &text(1))).unwrap(),
-                None
-            );
-            assert_eq!(dict.insert(&1, &text(10)).unwrap(), Some(text(1)));
-            assert_eq!(either!(side, dict.get(&1), dict.coro_get(&1)).unwrap(), Some(text(10)));
-            assert_eq!(dict.get(&2).unwrap(), None);
-            let items: Vec<_> = (0..100).rev().map(|n| (n, text(n))).collect();
-            assert_eq!(either!(side, dict.extend(&items), dict.coro_extend(&items)).unwrap(), 1);
-            assert_eq!(either!(side, dict.len(), dict.coro_len()).unwrap(), 100);
-            // In the order in which they came.
-            let keys = either!(side, dict.keys(), dict.coro_keys()).unwrap();
-            assert_eq!((keys[0], keys[1], keys[99]), (1, 99, 0));
-            let many = either!(side, dict.get_many(&[5, 500]), dict.coro_get_many(&[5, 500])).unwrap();
-            assert_eq!(many, [Some(text(5)), None]);
-            assert_eq!(either!(side, dict.remove(&5), dict.coro_remove(&5)).unwrap(), Some(text(5)));
-            assert_eq!(dict.remove(&5).unwrap(), None);
-            assert!(either!(side, dict.contains_key(&6), dict.coro_contains_key(&6)).unwrap());
-            assert!(!dict.contains_key(&5).unwrap());
-            let all: BTreeMap<_, _> =
-                either!(side, dict.items(), dict.coro_items()).unwrap().into_iter().collect();
-            assert_eq!(all.len(), 99);
-            assert!(all.iter().all(|(n, value)| *value == text(*n)));
-            dict.update(&7, |_| None).unwrap();
-            dict.update(&5, |old| old.or(Some("new".to_owned()))).unwrap();
-            assert_eq!(dict.get_many(&[5, 7]).unwrap(), [Some("new".to_owned()), None]);
-            either!(side, dict.clear(), dict.coro_clear()).unwrap();
-            assert_eq!(dict.len().unwrap(), 0);
-        }
-    }
 }
 
 type Outer = AioDict<String, AioDict<String, u32>>;
@@ -204,6 +165,11 @@ fn case_158_an_object_goes_with_its_last_holder() {
         assert_eq!(outer.get(&1).unwrap().unwrap().len().unwrap(), 0);
         outer.remove(&1).unwrap().unwrap();
         kit::until("the end of the inner one", || descriptors_of(&manager) == with_outer);
+
+        watchdog.step("with what it was in");
+        outer.insert(&1, &manager.dict().unwrap()).unwrap();
+        drop(outer);
+        kit::until("the end of both", || descriptors_of(&manager) == before);
     }
 }
 
@@ -314,6 +280,30 @@ fn d4_a_task_that_is_left_lying() {
     }
 }
 
+/// Answers that nobody waits for any more are taken by whoever asks next: the manager takes no questions from who takes no answers.
+#[cfg(feature = "tokio")]
+#[test]
+fn d4_answers_that_nobody_waits_for() {
+    for &side in Side::ALL {
+        let _watchdog = Watchdog::new("d4_answers_that_nobody_waits_for");
+        for manager in managers() {
+            let dict = manager.dict::<u32, String>().unwrap();
+            dict.insert(&1, &"long".repeat(10_000)).unwrap();
+            kit::runtime().block_on(async {
+                for _ in 0..1_000 {
+                    let mut left = Box::pin(dict.coro_get(&1));
+                    std::future::poll_fn(|cx| {
+                        let _ = left.as_mut().poll(cx);
+                        std::task::Poll::Ready(())
+                    })
+                    .await;
+                }
+            });
+            assert_eq!(either!(side, dict.len(), dict.coro_len()).unwrap(), 1);
+        }
+    }
+}
+
 /// Who sends without end takes what comes meanwhile: neither side waits for the other.
 #[cfg(feature = "tokio")]
 #[test]
@@ -324,7 +314,7 @@ fn many_large_calls_at_once() {
         let large = vec![7; 40_000];
         kit::runtime().block_on(async {
             let mut tasks = tokio::task::JoinSet::new();
-            for n in 0..200_u32 {
+            for n in 0..60_u32 {
                 let (dict, large) = (dict.clone(), large.clone());
                 tasks.spawn(async move {
                     dict.coro_insert(&(n % 3), &large).await.unwrap();
@@ -336,7 +326,7 @@ fn many_large_calls_at_once() {
             }
         });
         // One of a size that goes by a file.
-        let huge = vec![1; 3 << 20];
+        let huge = vec![1; 1 << 20];
         dict.insert(&9, &huge).unwrap();
         assert_eq!(dict.get(&9).unwrap().unwrap(), huge);
     }
@@ -367,40 +357,6 @@ fn what_does_not_fit_is_an_error() {
     assert_eq!(of_other.get(&1).unwrap().unwrap().get(&1).unwrap(), Some(200));
 }
 
-#[test]
-fn what_a_list_can_do() {
-    for &side in Side::ALL {
-        for manager in managers() {
-            let list: AioList<String> =
-                either!(side, manager.list(["b".to_owned()]), manager.coro_list(["b".to_owned()])).unwrap();
-            let text = |text: &str| text.to_owned();
-            either!(side, list.push(&text("c")), list.coro_push(&text("c"))).unwrap();
-            either!(side, list.insert(0, &text("a")), list.coro_insert(0, &text("a"))).unwrap();
-            list.extend(&[text("e"), text("d")]).unwrap();
-            assert_eq!(either!(side, list.to_vec(), list.coro_to_vec()).unwrap(), ["a", "b", "c", "e", "d"]);
-            let sort = |all: &mut Vec<String>| all.sort();
-            either!(side, list.update_all(sort), list.coro_update_all(sort)).unwrap();
-            assert_eq!(list.range(1..3).unwrap(), ["b", "c"]);
-            assert_eq!(list.range(4..9).unwrap(), ["e"]);
-            let twice = |one: String| one.repeat(2);
-            either!(side, list.update(1, twice), list.coro_update(1, twice)).unwrap();
-            assert_eq!(either!(side, list.get(1), list.coro_get(1)).unwrap(), "bb");
-            list.set(1, &text("b")).unwrap();
-            assert_eq!(either!(side, list.remove(0), list.coro_remove(0)).unwrap(), "a");
-            assert_eq!(either!(side, list.pop(), list.coro_pop()).unwrap(), Some(text("e")));
-            assert_eq!(list.len().unwrap(), 3);
-            for error in [list.get(3).unwrap_err(), list.set(3, &text("")).unwrap_err()] {
-                assert!(matches!(error, ProxyError::OutOfRange { length: 3 }), "{error}");
-            }
-            assert!(list.insert(4, &text("")).is_err() && list.remove(3).is_err());
-            assert!(list.update(usize::MAX, |one| one).is_err());
-            list.clear().unwrap();
-            assert_eq!(list.pop().unwrap(), None);
-            assert_eq!(list.range(7..9).unwrap(), [""; 0]);
-        }
-    }
-}
-
 fn add_to_all(side: Side, manager: AioManager) {
     let list: AioList<u64> = manager.get("list").unwrap();
     let value: AioManagedValue<u64> = manager.get("value").unwrap();
@@ -425,53 +381,4 @@ fn case_155_no_change_is_lost() {
         assert_eq!((list.get(0).unwrap(), list.len().unwrap(), value.get().unwrap()), (90, 91, 90));
         assert_eq!(list.to_vec().unwrap()[1..].iter().sum::<u64>(), 90);
     });
-}
-
-#[test]
-fn what_sets_namespaces_and_values_can_do() {
-    for &side in Side::ALL {
-        for manager in managers() {
-            let set = either!(side, manager.set::<u32>(), manager.coro_set::<u32>()).unwrap();
-            assert!(either!(side, set.insert(&1), set.coro_insert(&1)).unwrap());
-            assert!(!set.insert(&1).unwrap());
-            assert_eq!(set.extend(&[3, 1, 2]).unwrap(), 1);
-            assert_eq!(either!(side, set.to_vec(), set.coro_to_vec()).unwrap(), [1, 3, 2]);
-            assert!(set.contains(&3).unwrap() && !set.contains(&4).unwrap());
-            assert!(set.remove(&3).unwrap() && !set.remove(&3).unwrap());
-            assert_eq!(set.len().unwrap(), 2);
-            set.clear().unwrap();
-            assert_eq!(set.len().unwrap(), 0);
-
-            let space = either!(side, manager.namespace(), manager.coro_namespace()).unwrap();
-            assert!(!either!(side, space.set("n", &7_u8), space.coro_set("n", &7_u8)).unwrap());
-            space.set("inner", &set).unwrap();
-            let inner = either!(
-                side,
-                space.get::<aioprocessing::AioSet<u32>>("inner"),
-                space.coro_get::<aioprocessing::AioSet<u32>>("inner")
-            );
-            inner.unwrap().unwrap().insert(&9).unwrap();
-            assert_eq!(set.to_vec().unwrap(), [9]);
-            assert_eq!(space.get::<u8>("n").unwrap(), Some(7));
-            assert!(matches!(space.get::<String>("n").unwrap_err(), ProxyError::Decode(_)));
-            assert_eq!(space.get::<u8>("m").unwrap(), None);
-            assert_eq!(space.names().unwrap(), ["n", "inner"]);
-            assert!(space.remove("n").unwrap());
-            space.clear().unwrap();
-            assert!(space.names().unwrap().is_empty());
-
-            let value = either!(side, manager.value(&(1, "a")), manager.coro_value(&(1, "a"))).unwrap();
-            manager.register("value", &value).unwrap();
-            let value: AioManagedValue<(u8, String)> = manager.get("value").unwrap();
-            either!(side, value.set(&(2, "b".to_owned())), value.coro_set(&(2, "b".to_owned()))).unwrap();
-            value.update(|(n, text)| (n + 1, text + "c")).unwrap();
-            assert_eq!(either!(side, value.get(), value.coro_get()).unwrap(), (3, "bc".to_owned()));
-            // A proxy says what it is one of.
-            let error = manager.get::<AioList<u8>>("value").unwrap_err();
-            assert!(error.to_string().contains("AioManagedValue"), "{error}");
-            space.set("value", &value).unwrap();
-            let error = space.get::<AioList<u8>>("value").unwrap_err();
-            assert!(error.to_string().contains("a proxy of a value"), "{error}");
-        }
-    }
 }

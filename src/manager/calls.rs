@@ -12,6 +12,16 @@ macro_rules! calls {
     ) => { $(
         $(#[$doc])*
         ///
+        #[doc = concat!("[`", stringify!($timed), "`](Self::", stringify!($timed), ") gives up after a time, and [`", stringify!($coro), "`](Self::", stringify!($coro), ") suspends the task instead of the thread.")]
+        ///
+        /// # Blocking
+        ///
+        /// Blocks the thread until the manager has answered; needs no runtime.
+        ///
+        /// # If a process dies
+        ///
+        /// If the manager does, it is an error at once.
+        ///
         /// # Errors
         ///
         /// [`ProxyError`](crate::ProxyError).
@@ -44,11 +54,16 @@ macro_rules! calls {
         ///
         /// # Cancel safety
         ///
-        /// Dropped before it resolves, what changes something has happened or not: nobody can take back what is sent.
+        /// Dropped before it resolves, what changes something has happened or not: nobody can take back what is sent. A lock or an item that
+        /// was on its way comes back.
         ///
         /// # Errors
         ///
         /// [`ProxyError`](crate::ProxyError).
+        ///
+        /// # Panics
+        ///
+        /// Outside of a tokio runtime with I/O enabled, when it has to wait.
         #[cfg(feature = "tokio")]
         pub fn $coro$(<$generic: $bound>)?(
             &$self $(, $argument: $type)*

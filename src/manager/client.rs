@@ -48,7 +48,11 @@ impl Client {
             let Request { id, ask } = match self.connection.try_recv() {
                 Ok(request) => request,
                 Err(TryRecvError::Empty) => return Ok(()),
-                Err(_) => return Err(Left),
+                Err(TryRecvError::Closed) => return Err(Left),
+                Err(_) => {
+                    planted!("nonsense-ends-the-server", { panic!("nonsense") });
+                    return Err(Left);
+                }
             };
             if let Some(answer) = self.hear(id, ask, hall)?
                 && id != UNANSWERED
@@ -122,7 +126,7 @@ impl Client {
         for reference in &mut value.references {
             match &reference.token {
                 Some(token) if hall.is_token(reference.object, &token.0) => {}
-                Some(_) => return Err(Left),
+                Some(_) => planted!("references-are-believed", return Err(Left), {}),
                 None => {
                     let (_, token) = self.counted.get(&reference.object).ok_or(Left)?;
                     reference.token = Some(Luggage(token.try_clone().map_err(|_| Left)?));

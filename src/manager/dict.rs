@@ -7,10 +7,11 @@ use serde::de::DeserializeOwned;
 
 use super::AioManager;
 use super::calls::{calls, made, proxy};
-use super::error::{ManagerError, ProxyError, ProxyTimeoutError};
+use super::error::ManagerError;
 use super::kept::{Bytes, Kept};
 use super::message::{Answer, Call, New};
 use super::proxy::{Proxy, count, done, flag};
+use super::proxy_error::{ProxyError, ProxyTimeoutError};
 use super::store::{MapCall, Wants};
 use crate::wait::{Deadline, Park, ParkUntil, Waiter, blocking, never};
 #[cfg(feature = "tokio")]
@@ -22,8 +23,8 @@ use crate::wire::Postcard;
 /// A clone names the same dictionary, and so does a handle that travelled: as an argument of [`spawn`](crate::AioProcess::spawn), in a
 /// message, registered under a name, or as a value of another dictionary or list. Its keys are in the order in which they came.
 ///
-/// Each call is one step, and one round trip: what others do comes before it or after it. [`get_many`](Self::get_many) and
-/// [`extend`](Self::extend) do many things in one, and [`update`](Self::update) changes what is there. Calls of several tasks and
+/// Each call is one step, and one round trip: what others do comes before it or after it. [`get_many`](Self::get_many),
+/// [`extend`](Self::extend) and [`remove_many`](Self::remove_many) do many things in one, and [`update`](Self::update) changes what is there. Calls of several tasks and
 /// threads are under way at the same time over one connection.
 ///
 /// Keys are the same if their encoding is: a `HashMap` or a `HashSet`, whose order is any, makes no good key.
@@ -125,6 +126,12 @@ impl<K: Serialize + DeserializeOwned, V: Serialize + DeserializeOwned> AioDict<K
         #[doc(alias = "pop")]
         remove, remove_timeout, coro_remove = fn(&self, key: &K) -> Option<V> {
             self.key(key).and_then(|key| Self::call_with(MapCall::Remove(vec![key], Wants::Values))) => |answer| self.one_value(answer)
+        }
+
+        /// Takes some keys away, in one step; what their values were.
+        remove_many, remove_many_timeout, coro_remove_many = fn(&self, keys: &[K]) -> Vec<Option<V>> {
+            keys.iter().map(|key| self.key(key)).collect::<Result<_, _>>()
+                .and_then(|keys| Self::call_with(MapCall::Remove(keys, Wants::Values))) => |answer| self.values(answer)
         }
 
         /// Whether there is such a key.

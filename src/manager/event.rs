@@ -3,9 +3,9 @@ use std::sync::Arc;
 
 use super::AioManager;
 use super::calls::{calls, made, proxy};
-use super::error::ProxyError;
 use super::message::{Call, New};
 use super::proxy::{Proxy, done, flag};
+use super::proxy_error::ProxyError;
 use super::waiting::EventCall;
 
 /// An event in a manager, for processes on several machines: Python's `SyncManager().Event()`. Made by [`AioManager::event`].

@@ -217,7 +217,9 @@ impl Hall {
     }
 
     pub(super) fn forget(&mut self, object: u64) {
-        self.objects.remove(&object);
+        if let Some(Object { state: State::User(object), .. }) = self.objects.remove(&object) {
+            planted!("a-drop-ends-the-server", user::let_go(object), drop(object));
+        }
     }
 
     /// Nobody holds that object any more.

@@ -1,6 +1,6 @@
 //! How a handle of a manager reaches it: by the session that this process has, or a new one.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
@@ -13,6 +13,15 @@ use crate::planted::planted;
 use crate::wait::Waiter;
 
 type Connection = AioConnection<Request, Response>;
+
+/// Where this process listens, if it is a manager's.
+static OWN: OnceLock<Address> = OnceLock::new();
+
+/// Says that this process is a manager's: its one thread can't answer itself.
+pub(super) fn listens_here(address: &Address) {
+    // There is one manager in a process.
+    let _ = OWN.set(address.clone());
+}
 
 pub(super) struct Link {
     pub(super) address: Address,
@@ -50,6 +59,9 @@ impl Link {
     }
 
     async fn open<W: Waiter>(&self, waiter: &mut W) -> Result<Result<Arc<Session>, ManagerError>, W::GaveUp> {
+        if OWN.get() == Some(&self.address) {
+            return Ok(Err(ManagerError::Within));
+        }
         let client = AioClient::builder();
         let opened = client.connect_with(waiter, Ok(self.address.clone()), self.key.clone()).await?;
         let connection: Connection = match opened {

@@ -7,10 +7,11 @@ use serde::de::DeserializeOwned;
 
 use super::AioManager;
 use super::calls::{calls, made, proxy};
-use super::error::{ManagerError, ProxyError, ProxyTimeoutError};
+use super::error::ManagerError;
 use super::kept::Kept;
 use super::message::{Answer, Call, New};
 use super::proxy::{Proxy, count, done, flag};
+use super::proxy_error::{ProxyError, ProxyTimeoutError};
 use super::store::ListCall;
 use crate::wait::{Deadline, Park, ParkUntil, Waiter, blocking, never};
 #[cfg(feature = "tokio")]
@@ -93,7 +94,7 @@ impl<T: Serialize + DeserializeOwned> AioList<T> {
 
         /// Puts an item in the place of another.
         set, set_timeout, coro_set = fn(&self, at: usize, item: &T) -> () {
-            self.value(item).and_then(|item| Self::ask(ListCall::Set(place(at), item))) => |answer| done(&answer)
+            self.value(item).and_then(|item| Self::ask(ListCall::Set(place(at), vec![item]))) => |answer| done(&answer)
         }
 
         /// Adds an item at the end. Python's `append`.

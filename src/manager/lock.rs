@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::AioManager;
 use super::calls::{calls, made, proxy};
-use super::error::{ManagerError, ProxyError};
+use super::error::ManagerError;
 use super::message::{Answer, Ask, Call, New};
 use super::proxy::{Proxy, count, flag};
+use super::proxy_error::ProxyError;
 use super::waiting::LockCall;
 
 /// A lock in a manager, for processes on several machines: Python's `SyncManager().Lock()`. Made by [`AioManager::lock`].

@@ -1,6 +1,7 @@
 //! Managers: a server process that keeps things by name, for programs that share nothing but an address and a key, and objects
 //! behind proxies.
 
+mod array;
 mod builder;
 mod calls;
 mod client;
@@ -19,28 +20,34 @@ mod lock;
 mod message;
 mod namespace;
 mod object;
+mod object_macro;
+mod object_proxy;
 mod owner;
 mod proxy;
+mod proxy_error;
 mod queue;
+mod registry;
+mod registry_error;
 mod server;
 mod session;
 mod set;
+mod slots;
 mod store;
 mod value;
 mod waiting;
 
+pub use array::AioManagedArray;
 pub use builder::ManagerBuilder;
 pub use dict::AioDict;
-pub use error::{
-    GetHandleError, GetHandleTimeoutError, ManagerError, ManagerTimeoutError, ProxyError, ProxyTimeoutError,
-    RegisterError, RegisterTimeoutError, StartError,
-};
+pub use error::{ManagerError, ManagerTimeoutError, StartError};
 pub use event::AioManagedEvent;
 pub use handle::AioManager;
 pub use list::AioList;
 pub use lock::{AioManagedCondition, AioManagedLock, AioManagedLockGuard};
 pub use namespace::AioNamespace;
+pub use proxy_error::{ProxyError, ProxyTimeoutError};
 pub use queue::AioManagedQueue;
+pub use registry_error::{GetHandleError, GetHandleTimeoutError, RegisterError, RegisterTimeoutError};
 pub use set::AioSet;
 pub use value::AioManagedValue;
 
@@ -50,5 +57,6 @@ pub mod __manager {
     pub use serde::de::DeserializeOwned;
     pub use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    pub use super::object::{Calling, Dispatch, Failed, ObjectProxy, Reply};
+    pub use super::object::{Calling, Dispatch, Failed, Reply};
+    pub use super::object_proxy::ObjectProxy;
 }

@@ -6,10 +6,11 @@ use serde::de::DeserializeOwned;
 
 use super::AioManager;
 use super::calls::{calls, made, proxy};
-use super::error::{ManagerError, ProxyError};
+use super::error::ManagerError;
 use super::kept::{Bytes, Kept};
 use super::message::{Answer, Call, New};
 use super::proxy::{Proxy, count, done};
+use super::proxy_error::ProxyError;
 use super::store::{MapCall, Wants};
 
 /// Values of any types under names, in a manager: Python's `SyncManager().Namespace()`. Made by [`AioManager::namespace`].

@@ -14,9 +14,10 @@ use serde::ser::{Error as _, Serializer};
 use serde::{Deserialize, Serialize};
 
 use super::context;
-use super::error::{ManagerError, ProxyError};
+use super::error::ManagerError;
 use super::kept::{Kept, Luggage};
 use super::message::{Answer, Ask, Call, New, PROTOCOL};
+use super::proxy_error::ProxyError;
 use super::session::Session;
 use crate::pipe::{AioConnection, MAX_LENGTH, PeerCredentials};
 use crate::sys::{memfd, socket};

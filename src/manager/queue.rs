@@ -6,9 +6,10 @@ use serde::de::DeserializeOwned;
 
 use super::AioManager;
 use super::calls::{calls, made, proxy};
-use super::error::{ManagerError, ProxyError};
+use super::error::ManagerError;
 use super::message::{Answer, Ask, Call, New};
 use super::proxy::{Proxy, count, done};
+use super::proxy_error::ProxyError;
 use super::waiting::QueueCall;
 
 /// A queue in a manager, for processes on several machines: Python's `SyncManager().Queue()`. Made by [`AioManager::queue`].

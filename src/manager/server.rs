@@ -13,6 +13,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::client::{Client, Connection};
 use super::hall::Hall;
+use super::link;
 use super::message::{Request, Response, Started};
 use super::session::Session;
 use crate::connection::{Address, AioListener, AuthKey, BindError, TryAcceptError};
@@ -40,6 +41,7 @@ pub(super) fn serve(address: Address, key: AuthKey, owner: Owner) {
     let (listener, started) = match AioListener::bind(&address, key) {
         Ok(listener) => {
             let at = listener.address().clone();
+            link::listens_here(&at);
             (Some(listener), Started::At(at, manager))
         }
         Err(BindError::InUse { address }) => (None, Started::InUse(address)),

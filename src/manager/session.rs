@@ -5,7 +5,7 @@
 //! and each thread on a [`Lane`]. What comes before an edge is everybody's to receive and what comes after one's question is reported
 //! by an edge, so nobody looks before the first.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::os::fd::AsFd as _;
@@ -18,6 +18,7 @@ use parking_lot::Mutex;
 use super::error::ManagerError;
 use super::lane::Lane;
 use super::message::{Answer, Ask, Request, Response, UNANSWERED};
+use super::slots::{Delivered, End, Slots};
 use crate::pipe::{AioConnection, Letter, PeerCredentials, RecvError, SendError, TryRecvError};
 use crate::planted::planted;
 use crate::sys::{forked, socket};
@@ -34,27 +35,11 @@ static SESSIONS: Mutex<Vec<(u128, Weak<Session>)>> = Mutex::new(Vec::new());
 pub(super) struct Session {
     manager: u128,
     connection: Connection,
-    table: Mutex<Table>,
+    slots: Slots,
     /// What is told as soon as there is room.
     unsent: Mutex<VecDeque<Letter>>,
     /// Those that nobody uses now.
     lanes: Mutex<Vec<Arc<Lane>>>,
-}
-
-#[derive(Default)]
-struct Table {
-    next: u64,
-    slots: HashMap<u64, Slot>,
-    /// Of how many of them the answer is not here.
-    open: usize,
-    /// Why nothing comes any more.
-    end: Option<End>,
-}
-
-#[derive(Default)]
-struct Slot {
-    answer: Option<Answer>,
-    waker: Option<Waker>,
 }
 
 /// What somebody receives for.
@@ -64,27 +49,6 @@ enum Whose {
     One(u64),
     /// Whatever is there.
     All,
-}
-
-/// Why a session is over.
-#[derive(Clone, Copy)]
-enum End {
-    Gone,
-    NoDescriptors,
-    Nonsense,
-    /// It is the manager's own.
-    Within,
-}
-
-impl End {
-    fn error(self) -> ManagerError {
-        match self {
-            Self::Gone => ManagerError::Gone,
-            Self::NoDescriptors => ManagerError::Answer(RecvError::NoDescriptors),
-            Self::Nonsense => ManagerError::NotAManager,
-            Self::Within => ManagerError::Within,
-        }
-    }
 }
 
 /// A question under way. Dropped before its answer was taken, the answer is thrown away.
@@ -97,14 +61,10 @@ struct Ticket<'a> {
 
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
-        let slot = {
-            let mut table = self.session.table.lock();
-            let slot = table.slots.remove(&self.id);
-            table.open -= usize::from(slot.as_ref().is_some_and(|slot| slot.answer.is_none()));
-            slot
-        };
         // An answer that is here and was not taken is to go back like one that is on its way.
-        if let (Some(_), Some(object)) = (slot, self.waits_for) {
+        if self.session.slots.close(self.id)
+            && let Some(object) = self.waits_for
+        {
             planted!(
                 "nobody-is-told-who-gave-up",
                 self.session.tell(Ask::Cancel { object, question: self.id }),
@@ -121,8 +81,8 @@ impl Session {
         if let Some(known) = find(&sessions, manager) {
             return known;
         }
-        let (table, unsent, lanes) = (Mutex::default(), Mutex::default(), Mutex::default());
-        let session = Arc::new(Self { manager, connection, table, unsent, lanes });
+        let (slots, unsent, lanes) = (Slots::default(), Mutex::default(), Mutex::default());
+        let session = Arc::new(Self { manager, connection, slots, unsent, lanes });
         sessions.retain(|(_, known)| known.strong_count() > 0);
         sessions.push((manager, Arc::downgrade(&session)));
         session
@@ -133,7 +93,7 @@ impl Session {
         let (ours, _) = socket::pair()?;
         let peer = PeerCredentials::of(ours.as_fd());
         let session = Self::over(AioConnection::on_packets(ours, 0, peer), manager);
-        session.table.lock().end = Some(End::Within);
+        session.slots.end(End::Within);
         Ok(session)
     }
 
@@ -148,12 +108,11 @@ impl Session {
 
     /// Whether the manager is known to be gone.
     pub(super) fn is_over(&self) -> bool {
-        let is_quiet = self.table.lock().slots.is_empty();
-        if is_quiet {
+        if self.slots.len() == 0 {
             // Nobody would have heard of its end.
             self.receive(Whose::All);
         }
-        self.table.lock().end.is_some()
+        self.slots.is_over()
     }
 
     /// Asks, and waits for the answer.
@@ -184,14 +143,7 @@ impl Session {
     }
 
     fn ticket(&self, waits_for: Option<u64>) -> Result<Ticket<'_>, ManagerError> {
-        let mut table = self.table.lock();
-        if let Some(end) = table.end {
-            return Err(end.error());
-        }
-        let id = table.next;
-        table.next += 1;
-        table.slots.insert(id, Slot::default());
-        table.open += 1;
+        let id = self.slots.open()?;
         Ok(Ticket { session: self, id, waits_for })
     }
 
@@ -227,7 +179,7 @@ impl Session {
             self.unsent.lock().push_back(letter);
             if !self.send_on() {
                 // Those who wait listen for room from here on.
-                planted!("what-is-told-waits-for-an-answer", self.wake_all(), ());
+                planted!("what-is-told-waits-for-an-answer", self.slots.wake_all(), ());
             }
         }
     }
@@ -273,12 +225,12 @@ impl Session {
                     return None;
                 }
                 self.receive(Whose::One(id));
-                self.take(id, None)
+                self.slots.take(id, None)
             };
             let ready = if for_room { Ready::Either } else { Ready::Read };
             let mut on_socket = pin!(self.connection.when_ready(waiter, ready, look));
             let answered = poll_fn(|cx| {
-                if let Some(answer) = self.take(id, Some(cx.waker())) {
+                if let Some(answer) = self.slots.take(id, Some(cx.waker())) {
                     return Poll::Ready(Some(Ok(Some(answer))));
                 }
                 // Before it is polled again it is made anew.
@@ -309,7 +261,7 @@ impl Session {
                 lane.drain();
                 self.receive(Whose::One(id));
             }
-            let answer = self.take(id, Some(&waker));
+            let answer = self.slots.take(id, Some(&waker));
             lane.listen(&self.connection, answer.is_none() && self.has_unsent());
             answer
         };
@@ -324,23 +276,6 @@ impl Session {
     fn lane(&self) -> io::Result<Arc<Lane>> {
         let idle = self.lanes.lock().pop();
         idle.map_or_else(|| Lane::new(&self.connection), Ok)
-    }
-
-    /// The answer, if it is here; otherwise whom to wake when it is.
-    fn take(&self, id: u64, waker: Option<&Waker>) -> Option<Result<Answer, ManagerError>> {
-        let mut table = self.table.lock();
-        let end = table.end;
-        let slot = table.slots.get_mut(&id)?;
-        match (slot.answer.take(), end, waker) {
-            (Some(answer), _, _) => {
-                table.slots.remove(&id);
-                return Some(Ok(answer));
-            }
-            (None, Some(end), _) => return Some(Err(end.error())),
-            (None, None, Some(waker)) => slot.waker.get_or_insert_with(|| waker.clone()).clone_from(waker),
-            (None, None, None) => {}
-        }
-        None
     }
 
     /// Receives what is there, and hands it to those who asked.
@@ -361,25 +296,13 @@ impl Session {
                 Err(TryRecvError::Decode { .. } | TryRecvError::Damaged(_)) => End::Nonsense,
                 Err(_) => End::Gone,
             };
-            return self.end(end);
+            return self.slots.end(end);
         }
     }
 
     /// How many answers are still to come.
     fn deliver(&self, id: u64, answer: Answer, whose: Whose) -> usize {
-        let (waker, left, open) = {
-            let mut table = self.table.lock();
-            let Table { slots, open, .. } = &mut *table;
-            match slots.get_mut(&id) {
-                Some(slot) => {
-                    let before = slot.answer.replace(answer);
-                    *open -= usize::from(before.is_none());
-                    (slot.waker.take(), before, *open)
-                }
-                // Nobody waits for it any more; what it holds is closed outside of the lock.
-                None => (None, Some(answer), *open),
-            }
-        };
+        let Delivered { waker, left, open } = self.slots.deliver(id, answer);
         drop(left);
         if let Some(waker) = waker
             && whose != Whose::One(id)
@@ -388,33 +311,18 @@ impl Session {
         }
         open
     }
-
-    fn wake_all(&self) {
-        let mut table = self.table.lock();
-        let wakers: Vec<Waker> = table.slots.values_mut().filter_map(|slot| slot.waker.take()).collect();
-        drop(table);
-        wakers.into_iter().for_each(Waker::wake);
-    }
-
-    fn end(&self, end: End) {
-        self.table.lock().end.get_or_insert(end);
-        self.wake_all();
-    }
 }
 
 fn find(sessions: &[(u128, Weak<Session>)], manager: u128) -> Option<Arc<Session>> {
     let of_it = sessions.iter().filter(|(known, _)| *known == manager);
-    of_it
-        .filter_map(|(_, session)| session.upgrade())
-        .find(|session| matches!(session.table.lock().end, None | Some(End::Within)))
+    of_it.filter_map(|(_, session)| session.upgrade()).find(|session| session.slots.is_of_use())
 }
 
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let table = self.table.lock();
         f.debug_struct("Session")
-            .field("under_way", &table.slots.len())
-            .field("is_over", &table.end.is_some())
+            .field("under_way", &self.slots.len())
+            .field("is_over", &self.slots.is_over())
             .finish_non_exhaustive()
     }
 }

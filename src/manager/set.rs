@@ -6,10 +6,11 @@ use serde::de::DeserializeOwned;
 
 use super::AioManager;
 use super::calls::{calls, made, proxy};
-use super::error::{ManagerError, ProxyError};
+use super::error::ManagerError;
 use super::kept::{Bytes, Kept};
 use super::message::{Answer, Call, New};
 use super::proxy::{Proxy, count, done, flag};
+use super::proxy_error::ProxyError;
 use super::store::{MapCall, Wants};
 
 /// A set that lives in a manager: Python's `SyncManager().set()`, of Python 3.14. Made by [`AioManager::set`].

@@ -39,7 +39,8 @@ pub(super) enum Wants {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum ListCall {
     Get(u64),
-    Set(u64, Kept),
+    /// All of them from a place on, or none.
+    Set(u64, Vec<Kept>),
     Push(Vec<Kept>),
     Insert(u64, Kept),
     /// The last without a place.
@@ -70,8 +71,10 @@ impl MapCall {
 impl ListCall {
     pub(super) fn values_mut(&mut self) -> Vec<&mut Kept> {
         match self {
-            Self::Set(_, value) | Self::Insert(_, value) | Self::Swap { new: value, .. } => vec![value],
-            Self::Push(values) | Self::Replace(_, values) => values.iter_mut().collect(),
+            Self::Insert(_, value) | Self::Swap { new: value, .. } => vec![value],
+            Self::Set(_, values) | Self::Push(values) | Self::Replace(_, values) => {
+                values.iter_mut().collect()
+            }
             _ => Vec::new(),
         }
     }
@@ -187,12 +190,13 @@ impl List {
                 Some(item) => Answer::Value(item.again()?),
                 None => out_of_range,
             },
-            ListCall::Set(place, value) => match self.items.get_mut(at(place)) {
-                Some(item) => {
-                    *item = value;
+            ListCall::Set(place, values) => match at(place).checked_add(values.len()) {
+                Some(end) if end <= length => {
+                    let places = self.items.range_mut(at(place)..end);
+                    places.zip(values).for_each(|(item, value)| *item = value);
                     self.changed()
                 }
-                None => out_of_range,
+                _ => out_of_range,
             },
             ListCall::Push(values) => {
                 self.items.extend(values);
@@ -208,7 +212,7 @@ impl List {
                     Some(place) => self.items.remove(at(place)),
                     None => self.items.pop_back(),
                 };
-                self.changes += 1;
+                self.changes += u64::from(removed.is_some());
                 match removed {
                     Some(item) => Answer::Value(item),
                     None if place.is_none() => Answer::Missing,

@@ -6,10 +6,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::calls::{calls, made, proxy};
-use super::error::{ManagerError, ProxyError, ProxyTimeoutError};
+use super::error::ManagerError;
 use super::kept::Kept;
 use super::message::{Answer, Call, New};
 use super::proxy::{Proxy, done};
+use super::proxy_error::{ProxyError, ProxyTimeoutError};
 use super::store::ListCall;
 use super::{AioList, AioManager};
 use crate::wire::Postcard;
@@ -67,7 +68,7 @@ impl<T: Serialize + DeserializeOwned> AioManagedValue<T> {
 
         /// Replaces the value.
         set, set_timeout, coro_set = fn(&self, value: &T) -> () {
-            self.proxy.pack(value).map(|value| Call::List(ListCall::Set(0, value))) => |answer| done(&answer)
+            self.proxy.pack(value).map(|value| Call::List(ListCall::Set(0, vec![value]))) => |answer| done(&answer)
         }
     }
 
