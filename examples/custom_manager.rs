@@ -82,5 +82,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!();
     let operator = OperatorProxy::create(&manager, || Operator, ())?;
     println!("{:?} {:?} {:?}", operator.add(23, 45)?, operator.pow(2, 94)?, operator.pow(2, 10)?);
+    manager.shutdown()?;
     Ok(())
 }

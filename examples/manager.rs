@@ -28,5 +28,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("{key:?}: {value:?}");
     }
     println!("{:?}", list.to_vec()?);
+    manager.shutdown()?;
     Ok(())
 }

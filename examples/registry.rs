@@ -39,5 +39,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     jobs.close();
     println!("the worker ended well: {}", worker.wait()?.success());
+    manager.shutdown()?;
     Ok(())
 }

@@ -29,5 +29,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     getter.join()?;
     let refused = AioManager::connect(server.address(), b"open sesame").unwrap_err();
     println!("another key: {}", refused.to_string().contains("different keys"));
+    server.shutdown()?;
     Ok(())
 }
