@@ -70,6 +70,8 @@ a-cancelled-task-runs                 pool_deaths case_144
 a-limit-is-not-armed                  pool_deaths a_task_that_overruns
 who-has-done-nothing-is-nobody        queue_ends case_46_who
 who-is-under-way-is-nobody            queue_ends case_46_a_handle
+a-dead-borrower-keeps-its-item        queue_lease what_a_killed
+a-dead-borrower-keeps-its-item        storm case_165
 tasks-wait-for-threads                queue_fairness every_getter
 tasks-wait-for-threads                queue_fairness every_putter
 the-needed-are-found-before-the-dead  pool_storm results_behind
@@ -79,6 +81,7 @@ close-beside-the-tail                 queue case_35_a_put
 a-left-block-is-not-freed             queue_large a_consumer
 a-cancelled-put-keeps-its-blocks      queue_tasks case_50_a_cancelled
 pipe-takes-without-a-look             pipe_handles case_112_a_receiver_short
+who-has-no-descriptor-waits-for-ever  pipe_handles case_112_a_sender_short
 pipe-keeps-what-it-sent               pipe_handles case_112_an_end_in_a_message
 pipe-parts-before-it-sends            pipe_handles case_112_a_failed_send
 sockets-survive-exec                  pipe case_107
@@ -163,11 +166,15 @@ control() { # control BUGS PROGRAM FILTER
       fi
       ;;
   esac
-  if run "$1" "$2" "$3" 30; then
-    echo "planted $1: NOT caught by $2 $3"
-    return 1
-  fi
-  echo "planted $1: caught by $2 $3"
+  # A race that a test meets almost always may be missed on a busy machine.
+  for _ in 1 2 3; do
+    if ! run "$1" "$2" "$3" 30; then
+      echo "planted $1: caught by $2 $3"
+      return 0
+    fi
+  done
+  echo "planted $1: NOT caught by $2 $3"
+  return 1
 }
 
 # Four at a time: most of them wait for a hang to show.

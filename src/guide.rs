@@ -1,8 +1,10 @@
 //! Guides, as they stand in the folder `docs` of the repository.
+// A picture's first definition counts: here the one that holds it, in the repository the one that names its file.
 
 #[doc = include_str!("../docs/from-python.md")]
 pub mod from_python {}
 
+#[doc = include_str!("../docs/pictures/spawn.link")]
 #[doc = include_str!("../docs/spawning.md")]
 pub mod spawning {}
 
@@ -15,6 +17,7 @@ pub mod patterns {}
 #[doc = include_str!("../docs/cancel-safety.md")]
 pub mod cancel_safety {}
 
+#[doc = include_str!("../docs/pictures/ring.link")]
 #[doc = include_str!("../docs/crash-model.md")]
 pub mod crash_model {}
 

@@ -14,6 +14,8 @@ use aioprocessing::{
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 
+mod kit;
+
 aioprocessing::test_support!();
 
 fn is_open(number: i32) -> bool {
@@ -326,9 +328,10 @@ fn with_few_descriptors<T>(free: usize, body: impl FnOnce() -> T) -> T {
     let before = getrlimit(Resource::Nofile);
     let open: Vec<OwnedFd> = {
         setrlimit(Resource::Nofile, Rlimit { current: Some(64), ..before }).unwrap();
-        let file = std::fs::File::open("/dev/null").unwrap();
-        let mut open: Vec<_> = std::iter::from_fn(|| file.as_fd().try_clone_to_owned().ok()).collect();
-        open.truncate(open.len() + 1 - free);
+        let file: OwnedFd = std::fs::File::open("/dev/null").unwrap().into();
+        let mut open: Vec<_> = std::iter::from_fn(|| file.try_clone().ok()).collect();
+        open.push(file);
+        open.truncate(open.len() - free);
         open
     };
     let out = body();
@@ -378,6 +381,36 @@ fn case_112_a_receiver_short_of_descriptors_loses_nothing() {
 }
 
 /// In a process of its own: it must be the only one that opens anything.
+/// Fills the pipe, and then waits for room without a descriptor to wait with.
+fn send_in_want(tx: AioSender<Vec<u8>>, is_full: AioEvent) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut sent = 0;
+    while tx.try_send_bytes(&[sent; 1000]).is_ok() {
+        sent = sent.wrapping_add(1);
+    }
+    with_few_descriptors(0, || {
+        runtime.block_on(async {
+            let mut waits = std::pin::pin!(tx.coro_send_bytes(b"last"));
+            // It has looked and found no room.
+            assert!(tokio::time::timeout(Duration::ZERO, waits.as_mut()).await.is_err());
+            is_full.set();
+            waits.await.unwrap();
+        });
+    });
+}
+
+#[test]
+fn case_112_a_sender_short_of_descriptors_waits_for_room() {
+    let watchdog = kit::Watchdog::new("a sender short of descriptors");
+    let (rx, tx) = AioPipe::<Vec<u8>>::simplex().unwrap();
+    let is_full = AioEvent::new().unwrap();
+    let child = AioProcess::builder().daemon(true).spawn(send_in_want, (tx, is_full.clone())).unwrap();
+    is_full.wait().unwrap();
+    watchdog.step("there is room again");
+    while rx.recv_bytes().unwrap() != b"last" {}
+    child.join().unwrap();
+}
+
 #[test]
 fn case_112_what_nobody_claims_is_closed() {
     fn run() {

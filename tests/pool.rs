@@ -361,7 +361,7 @@ fn case_151_one_task_after_the_other_needs_one_worker() {
 #[test]
 fn case_152_arguments_and_results_are_freed() {
     each_way("case 152", |way, _| {
-        let pool = AioPool::builder().workers(2).shared_memory(16 << 20).build().unwrap();
+        let pool = AioPool::builder().workers(2).shared_memory(19 << 20).build().unwrap();
         for round in 10..20 {
             let inputs = (0..4).map(|_| round.to_string().repeat(1 << 19));
             let all = way.map(&pool.with_chunk_size(1), |text: String| text, inputs).unwrap();
@@ -372,7 +372,10 @@ fn case_152_arguments_and_results_are_freed() {
         let error = way.apply(&pool, |n: usize| "x".repeat(n), (10 << 20,)).unwrap_err();
         assert!(matches!(error, TaskError::Output { .. }), "{error}");
         // What is kept for the next is small beside the 80 MiB that have passed.
-        let kept: u64 = memfds().iter().map(|file| file.st_blocks() * 512).sum();
+        // Of the largest: tests beside this one have pools, too.
+        let kept =
+            memfds().iter().filter(|file| file.st_size() > 4 << 20).map(|file| file.st_blocks() * 512).max();
+        let kept = kept.unwrap();
         assert!(kept < 8 << 20, "{kept} bytes are kept");
     });
 }

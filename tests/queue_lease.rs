@@ -121,8 +121,10 @@ fn a_closed_lease_queue_waits_for_what_may_come_back() {
         move || work_off(queue, Side::Blocking)
     });
     kit::until("it waits", || format!("{queue:?}").contains("waiting_getters: 1"));
+    assert!(queue.join_timeout(Duration::ZERO).unwrap_err().is_timeout());
     drop(lease);
     assert_eq!(getter.join().unwrap(), [7]);
+    queue.join_timeout(Duration::ZERO).unwrap();
     queue.join().unwrap();
 }
 

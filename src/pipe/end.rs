@@ -133,7 +133,7 @@ impl End {
         waiter: &mut W,
     ) -> Result<Result<Incoming, RecvError>, W::GaveUp> {
         let Some(link) = self.link() else { return Ok(Err(RecvError::Moved)) };
-        let taken = link.when_readable(waiter, || link.take()).await;
+        let taken = link.receive(waiter).await;
         planted!("pipe-waits-after-taking", taken, {
             let mut is_first = true;
             let pause = std::future::poll_fn(|cx| {

@@ -23,15 +23,15 @@ pub(super) struct Link {
 
 enum Transport {
     Packets {
-        /// Between the look at a packet and its taking. Nobody waits while holding it.
-        taking: Mutex<()>,
+        /// Between the look at a packet and its taking: how many were taken. Nobody waits while holding it.
+        taking: Mutex<u64>,
     },
     Frames(Frames),
 }
 
 impl Link {
     pub(super) fn packets(socket: OwnedFd, max_length: u64, peer: Option<PeerCredentials>) -> Self {
-        Self::new(socket, max_length, peer, Transport::Packets { taking: Mutex::new(()) })
+        Self::new(socket, max_length, peer, Transport::Packets { taking: Mutex::new(0) })
     }
 
     pub(super) fn frames(
@@ -45,7 +45,7 @@ impl Link {
     }
 
     fn new(socket: OwnedFd, max_length: u64, peer: Option<PeerCredentials>, transport: Transport) -> Self {
-        Self { source: Source::duplex(socket), max_length: AtomicU64::new(max_length), peer, transport }
+        Self { source: Source::new(socket), max_length: AtomicU64::new(max_length), peer, transport }
     }
 
     /// `None`: it sends packets, and so nothing is ever half done.
@@ -84,10 +84,7 @@ impl Link {
     pub(super) fn take(&self) -> Option<Result<Incoming, RecvError>> {
         match &self.transport {
             Transport::Packets { taking } => {
-                let taken = {
-                    let _alone = taking.lock();
-                    packet::take(self.socket())?
-                };
+                let taken = self.take_packet(&mut taking.lock(), None)?;
                 Some(taken.and_then(|taken| taken.open(self.max_length())))
             }
             Transport::Frames(frames) => {
@@ -95,6 +92,45 @@ impl Link {
                 Some(taken.map(|bytes| Incoming { bytes, descriptors: Vec::new() }))
             }
         }
+    }
+
+    /// Takes a message. `None`: somebody else was faster.
+    ///
+    /// Blocks the thread in the look at the packet, which is needed anyway.
+    fn wait_and_take(&self) -> Option<Result<Incoming, RecvError>> {
+        let Transport::Packets { taking } = &self.transport else { return self.take() };
+        let before = *taking.lock();
+        let seen = packet::wait(self.socket());
+        let taken = {
+            let mut count = taking.lock();
+            // It may have been another packet.
+            let known = if *count == before { seen } else { None };
+            self.take_packet(&mut count, known)?
+        };
+        Some(taken.and_then(|taken| taken.open(self.max_length())))
+    }
+
+    fn take_packet(
+        &self,
+        count: &mut u64,
+        known: Option<packet::Flags>,
+    ) -> Option<Result<packet::Taken, RecvError>> {
+        let taken = packet::take(self.socket(), known)?;
+        *count += 1;
+        Some(taken)
+    }
+
+    /// Takes a message, once one is there.
+    pub(super) async fn receive<W: Waiter>(
+        &self,
+        waiter: &mut W,
+    ) -> Result<Result<Incoming, RecvError>, W::GaveUp> {
+        if W::BLOCKS
+            && let Some(taken) = self.wait_and_take()
+        {
+            return Ok(taken);
+        }
+        self.when_readable(waiter, || self.take()).await
     }
 
     /// Whether a message is there, or the end; both stay.

@@ -223,9 +223,18 @@ impl Taken {
     }
 }
 
-/// Takes a packet. `None`: there is none. One without room for its descriptors stays where it is.
-pub(super) fn take(socket: BorrowedFd<'_>) -> Option<Result<Taken, RecvError>> {
-    match settled(|| attempt(socket)) {
+/// The first byte of the next packet, as a look has found it.
+pub(super) type Flags = u8;
+
+/// Blocks the thread until a packet is there, or the end, which gives `None`; that, too, if it could not block.
+pub(super) fn wait(socket: BorrowedFd<'_>) -> Option<Flags> {
+    socket::wait_for_byte(socket).unwrap_or_default()
+}
+
+/// Takes a packet, whose flags may be known already. `None`: there is none. One without room for its descriptors stays where it
+/// is.
+pub(super) fn take(socket: BorrowedFd<'_>, mut known: Option<Flags>) -> Option<Result<Taken, RecvError>> {
+    match settled(|| attempt(socket, known.take())) {
         Ok(taken) => Some(Ok(taken)),
         Err(Failed::Receive(error)) => Some(Err(error)),
         Err(Failed::Socket(error)) if error.kind() == io::ErrorKind::WouldBlock => None,
@@ -267,8 +276,11 @@ fn settled<T>(mut attempt: impl FnMut() -> Result<T, Failed>) -> Result<T, Faile
     }
 }
 
-fn attempt(socket: BorrowedFd<'_>) -> Result<Taken, Failed> {
-    let Some(flags) = socket::peek_byte(socket)? else { return Err(Failed::Receive(RecvError::Closed)) };
+fn attempt(socket: BorrowedFd<'_>, known: Option<Flags>) -> Result<Taken, Failed> {
+    let flags = match known {
+        Some(flags) => flags,
+        None => socket::peek_byte(socket)?.ok_or(Failed::Receive(RecvError::Closed))?,
+    };
     let is_careful = planted!("pipe-takes-without-a-look", flags & CAREFUL != 0, false);
     let looked_at = if is_careful { Some(look_at_descriptors(socket)?) } else { None };
     ROOM.with_borrow_mut(|room| {

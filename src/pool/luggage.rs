@@ -64,13 +64,13 @@ impl Counter {
     pub(super) fn new() -> io::Result<Self> {
         let (tasks, their_tasks) = socket::pair()?;
         let (results, their_results) = socket::pair()?;
-        let theirs = Ends { tasks: their_tasks, results: Source::duplex(their_results) };
+        let theirs = Ends { tasks: their_tasks, results: Source::new(their_results) };
         Ok(Self { tasks, results, theirs, came: HashMap::new() })
     }
 
     pub(super) fn ends(&self) -> io::Result<Ends> {
         let results = self.theirs.results.as_fd().try_clone_to_owned()?;
-        Ok(Ends { tasks: self.theirs.tasks.try_clone()?, results: Source::duplex(results) })
+        Ok(Ends { tasks: self.theirs.tasks.try_clone()?, results: Source::new(results) })
     }
 
     /// Sends what belongs to a task that is about to be posted. False: there is no room now.
@@ -146,6 +146,6 @@ impl<'de> Deserialize<'de> for Ends {
         let (tasks, results) = <(u32, u32)>::deserialize(deserializer)?;
         let tasks = claim(tasks).map_err(D::Error::custom)?;
         let results = claim(results).map_err(D::Error::custom)?;
-        Ok(Self { tasks, results: Source::duplex(results) })
+        Ok(Self { tasks, results: Source::new(results) })
     }
 }

@@ -84,6 +84,17 @@ impl<T, C> AioLeaseQueue<T, C> {
         Ok(())
     }
 
+    /// [`join`](Self::join) for `timeout` at the longest.
+    ///
+    /// # Errors
+    ///
+    /// [`JoinQueueError::Timeout`]; otherwise as [`join`](Self::join).
+    pub fn join_timeout(&self, timeout: Duration) -> Result<(), JoinQueueError> {
+        self.own_to_join()?;
+        let mut waiter = ParkUntil::new(Deadline::after(timeout));
+        blocking(self.inner.queue.join_lent(&mut waiter)).map_err(|_| JoinQueueError::Timeout)
+    }
+
     /// [`join`](Self::join), suspending the task.
     ///
     /// # Cancel safety

@@ -32,6 +32,6 @@ pub(crate) mod spill;
 pub(crate) mod stream;
 pub(crate) mod timer;
 
-#[cfg(feature = "tokio")]
-pub(crate) use source::Registration;
 pub(crate) use source::Source;
+#[cfg(feature = "tokio")]
+pub(crate) use source::{Registration, Watched, Way};

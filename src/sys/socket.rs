@@ -73,9 +73,17 @@ pub(crate) fn discard(socket: impl AsFd) {
 
 /// The first byte of the next packet, which stays where it is; `None` at the end.
 pub(crate) fn peek_byte(socket: impl AsFd) -> io::Result<Option<u8>> {
+    peek_byte_with(socket, RecvFlags::DONTWAIT)
+}
+
+/// The same, and blocks the thread until there is one, unless somebody else made the socket non-blocking.
+pub(crate) fn wait_for_byte(socket: impl AsFd) -> io::Result<Option<u8>> {
+    peek_byte_with(socket, RecvFlags::empty())
+}
+
+fn peek_byte_with(socket: impl AsFd, how: RecvFlags) -> io::Result<Option<u8>> {
     let mut byte = [0];
-    let flags = RecvFlags::DONTWAIT | RecvFlags::PEEK;
-    let (_, length) = rustix::io::retry_on_intr(|| recv(&socket, &mut byte, flags))?;
+    let (_, length) = rustix::io::retry_on_intr(|| recv(&socket, &mut byte, how | RecvFlags::PEEK))?;
     Ok((length > 0).then_some(byte[0]))
 }
 

@@ -7,39 +7,31 @@
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 #[cfg(feature = "tokio")]
-pub(crate) use registered::Registration;
+pub(crate) use registered::{Registration, Watched};
+
+/// Which way a descriptor must be ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "tokio"), allow(dead_code, reason = "only registrations are made one by one"))]
+pub(crate) enum Way {
+    Read,
+    Write,
+}
 
 /// An owned descriptor with its registrations.
 pub(crate) struct Source {
     // Declared before `fd`: a registration must go before the descriptor that it names.
     #[cfg(feature = "tokio")]
     registrations: registered::Table,
-    #[cfg(feature = "tokio")]
-    is_duplex: bool,
     fd: OwnedFd,
 }
 
 impl Source {
-    /// A descriptor that one only waits on to read.
     pub(crate) fn new(fd: OwnedFd) -> Self {
         Self {
             #[cfg(feature = "tokio")]
             registrations: registered::Table::default(),
-            #[cfg(feature = "tokio")]
-            is_duplex: false,
             fd,
         }
-    }
-
-    /// A descriptor that one waits on to read and to write.
-    #[cfg_attr(not(feature = "tokio"), allow(unused_mut))]
-    pub(crate) fn duplex(fd: OwnedFd) -> Self {
-        let mut source = Self::new(fd);
-        #[cfg(feature = "tokio")]
-        {
-            source.is_duplex = true;
-        }
-        source
     }
 }
 
@@ -60,7 +52,7 @@ mod registered {
     #![allow(unsafe_code)]
 
     use std::io;
-    use std::os::fd::{AsFd, AsRawFd, RawFd};
+    use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
     use std::sync::Arc;
 
     use parking_lot::Mutex;
@@ -68,51 +60,79 @@ mod registered {
     use tokio::io::unix::AsyncFd;
     use tokio::runtime::{Handle, Id};
 
-    use super::Source;
+    use super::{Source, Way};
 
-    /// The number of a descriptor that its [`Source`] keeps open.
+    /// What a runtime watches.
     #[derive(Debug)]
-    pub(crate) struct Borrowed(RawFd);
+    pub(crate) enum Watched {
+        /// The number of the descriptor, which its [`Source`] keeps open.
+        Borrowed(RawFd),
+        /// A copy of it.
+        Copied(OwnedFd),
+    }
 
-    impl AsRawFd for Borrowed {
+    impl AsRawFd for Watched {
         fn as_raw_fd(&self) -> RawFd {
-            self.0
+            match self {
+                Self::Borrowed(fd) => *fd,
+                Self::Copied(fd) => fd.as_raw_fd(),
+            }
         }
     }
 
     /// What one runtime knows of a source.
-    pub(crate) type Registration = AsyncFd<Borrowed>;
+    pub(crate) type Registration = AsyncFd<Watched>;
 
     #[derive(Default)]
-    pub(super) struct Table(Mutex<Vec<(Id, Arc<Registration>)>>);
+    pub(super) struct Table(Mutex<Entries>);
+
+    #[derive(Default)]
+    struct Entries(Vec<(Id, Way, Arc<Registration>)>);
+
+    impl Entries {
+        fn find(&self, runtime: Id, way: Way) -> Option<Arc<Registration>> {
+            let mut entries = self.0.iter();
+            entries.find(|(id, known, _)| *id == runtime && *known == way).map(|(.., found)| found.clone())
+        }
+    }
 
     impl Source {
-        /// The registration in the runtime of the caller.
+        /// The registration in the runtime of the caller, made at its first use.
+        ///
+        /// Those for writing watch a copy of the descriptor, for epoll knows each one once. A single registration for both
+        /// ways would wake a runtime that waits for an answer as soon as the peer has taken the question.
         ///
         /// # Panics
         ///
         /// As every tokio I/O resource does: outside of a runtime, or where the runtime's I/O is disabled.
-        pub(crate) fn registration(&self) -> io::Result<Arc<Registration>> {
+        pub(crate) fn registration(&self, way: Way) -> io::Result<Arc<Registration>> {
             let runtime = Handle::current().id();
             let mut table = self.registrations.0.lock();
-            if let Some((_, known)) = table.iter().find(|(id, _)| *id == runtime) {
-                return Ok(known.clone());
+            if let Some(known) = table.find(runtime, way) {
+                return Ok(known);
             }
-            table.retain(|(_, registration)| !belongs_to_a_dead_runtime(registration));
-            let fd = Borrowed(self.as_fd().as_raw_fd());
-            let interest =
-                if self.is_duplex { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
-            // SAFETY: the descriptor stays open and the same for as long as this registration: the table is a field declared
-            // before the descriptor, and waiters, the only users of a registration, borrow the source for as long.
-            let made = unsafe { AsyncFd::register_with_interest(fd, interest) };
+            table.0.retain(|(_, _, registration)| !belongs_to_a_dead_runtime(registration));
+            let (watched, interest) = match way {
+                Way::Read => (Watched::Borrowed(self.as_fd().as_raw_fd()), Interest::READABLE),
+                Way::Write => (Watched::Copied(self.as_fd().try_clone_to_owned()?), Interest::WRITABLE),
+            };
+            // SAFETY: the descriptor stays open and the same for as long as this registration: it is the registration's own, or
+            // the table is a field declared before it, and waiters, the only users of a registration, borrow the source for as long.
+            let made = unsafe { AsyncFd::register_with_interest(watched, interest) };
             let made = Arc::new(made.map_err(io::Error::from)?);
-            table.push((runtime, made.clone()));
+            table.0.push((runtime, way, made.clone()));
             Ok(made)
+        }
+
+        /// The same if there is one already.
+        pub(crate) fn known(&self, way: Way) -> Option<Arc<Registration>> {
+            let table = self.registrations.0.lock();
+            if table.0.is_empty() { None } else { table.find(Handle::current().id(), way) }
         }
 
         /// Forgets the registration of the calling runtime, if it turned out to be dead.
         pub(crate) fn forget(&self, registration: &Arc<Registration>) {
-            self.registrations.0.lock().retain(|(_, known)| !Arc::ptr_eq(known, registration));
+            self.registrations.0.lock().0.retain(|(_, _, known)| !Arc::ptr_eq(known, registration));
         }
     }
 

@@ -133,6 +133,7 @@ fn spins(spot: Spot<'_>) -> u32 {
 
 impl Waiter for Park {
     type GaveUp = Infallible;
+    const BLOCKS: bool = true;
 
     fn spins(&self, spot: Spot<'_>) -> u32 {
         spins(spot)

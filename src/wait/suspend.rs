@@ -1,7 +1,7 @@
 //! Waiting as a suspended task on tokio.
 
 use std::convert::Infallible;
-use std::future::{Future, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tokio::io::Interest;
+use tokio::io::unix::AsyncFdReadyGuard;
 use tokio::time::sleep;
 
 use super::Spot;
@@ -19,7 +20,11 @@ use super::waiter::{Ready, Waiter, Woken};
 use crate::planted::planted;
 use crate::shm::atomic::Ordering;
 use crate::shm::notice;
-use crate::sys::{Registration, Source};
+use crate::sys::{Registration, Source, Watched, Way};
+
+/// Between two looks of one that has no descriptor left to wait with.
+const FIRST_NAP: Duration = Duration::from_millis(1);
+const LONGEST_NAP: Duration = Duration::from_millis(64);
 
 /// Suspends the task.
 pub(crate) struct Suspend(Nap);
@@ -71,7 +76,7 @@ impl Waiter for Suspend {
                 let mut noticed = pin!(async {
                     match &notices {
                         Some(notices) => notices.readable().await.map(|mut edge| edge.clear_ready()),
-                        None => std::future::pending().await,
+                        None => pending().await,
                     }
                 });
                 poll_fn(|cx| {
@@ -132,30 +137,70 @@ impl Waiter for Suspend {
         ready: Ready,
         mut attempt: impl FnMut() -> Option<T> + Send,
     ) -> Result<T, Infallible> {
+        if let Some(out) = first(source, ready, &mut attempt).await {
+            return Ok(out);
+        }
+        let mut nap = FIRST_NAP;
         loop {
-            if let Some(out) = attempt() {
-                return Ok(out);
-            }
-            let known = registration(source);
-            let interest = match ready {
-                Ready::Read => Interest::READABLE,
-                Ready::Write => Interest::WRITABLE,
-                Ready::Either => Interest::READABLE | Interest::WRITABLE,
-            };
-            loop {
-                let mut edge = match known.ready(interest).await {
-                    Ok(edge) => edge,
-                    Err(_) => {
-                        source.forget(&known);
-                        break;
-                    }
-                };
-                if let Some(out) = attempt() {
-                    return Ok(out);
+            let reading = (ready != Ready::Write).then(|| registration(source));
+            // Without a descriptor for it, whoever waits for room looks again and again.
+            let writing = (ready != Ready::Read).then(|| source.registration(Way::Write).ok());
+            let is_blind =
+                planted!("who-has-no-descriptor-waits-for-ever", matches!(writing, Some(None)), false);
+            let writing = writing.flatten();
+            let mut read = pin!(edge_of(reading.as_ref(), Interest::READABLE));
+            let mut write = pin!(edge_of(writing.as_ref(), Interest::WRITABLE));
+            let length = nap;
+            let mut nap_over = pin!(async { if is_blind { sleep(length).await } else { pending().await } });
+            let edge = poll_fn(|cx| {
+                if let Poll::Ready(edge) = read.as_mut().poll(cx) {
+                    return Poll::Ready(Some((edge, reading.as_ref())));
                 }
-                edge.clear_ready();
+                if let Poll::Ready(edge) = write.as_mut().poll(cx) {
+                    return Poll::Ready(Some((edge, writing.as_ref())));
+                }
+                nap_over.as_mut().poll(cx).map(|()| None)
+            });
+            match edge.await {
+                Some((Ok(mut edge), _)) => {
+                    if let Some(out) = attempt() {
+                        return Ok(out);
+                    }
+                    edge.clear_ready();
+                }
+                Some((Err(_), known)) => known.into_iter().for_each(|known| source.forget(known)),
+                None => {
+                    nap = (nap * 2).min(LONGEST_NAP);
+                    if let Some(out) = attempt() {
+                        return Ok(out);
+                    }
+                }
             }
         }
+    }
+}
+
+/// The first attempt. What the runtime knows from before may be old: then that is cleared, so that the wait which follows is one.
+async fn first<T>(source: &Source, ready: Ready, attempt: &mut impl FnMut() -> Option<T>) -> Option<T> {
+    let known = if ready == Ready::Read { source.known(Way::Read) } else { None };
+    let Some(known) = known else { return attempt() };
+    let mut readable = pin!(known.readable());
+    let edge = poll_fn(|cx| Poll::Ready(readable.as_mut().poll(cx))).await;
+    let got = attempt();
+    if let (None, Poll::Ready(Ok(mut edge))) = (&got, edge) {
+        edge.clear_ready();
+    }
+    got
+}
+
+/// The next edge of a registration; none ever where there is no registration.
+async fn edge_of(
+    known: Option<&Arc<Registration>>,
+    interest: Interest,
+) -> io::Result<AsyncFdReadyGuard<'_, Watched>> {
+    match known {
+        Some(known) => known.ready(interest).await,
+        None => pending().await,
     }
 }
 
@@ -166,6 +211,6 @@ impl Waiter for Suspend {
 /// With tokio's own message outside of a runtime, or where the runtime's I/O is disabled; and where the kernel refuses another
 /// watch (`fs.epoll.max_user_watches`).
 fn registration(source: &Source) -> Arc<Registration> {
-    let made: io::Result<_> = source.registration();
+    let made: io::Result<_> = source.registration(Way::Read);
     made.unwrap_or_else(|error| panic!("tokio could not register a descriptor: {error}"))
 }

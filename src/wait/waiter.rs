@@ -30,6 +30,9 @@ pub(crate) trait Waiter: Send {
     /// [`std::convert::Infallible`], or [`TimedOut`].
     type GaveUp: Send;
 
+    /// Whether an attempt may itself block the thread, for as long as it takes.
+    const BLOCKS: bool = false;
+
     /// How many looks to spend before the caller is listed and sleeps.
     fn spins(&self, spot: Spot<'_>) -> u32;
 

@@ -119,9 +119,13 @@ pub(crate) fn one() {
         crate::trace::prepare(0);
         run_scenario(scenario, Extent::Sample { kills: 44, stops: 8 }, true)
     };
-    let tally = std::thread::spawn(body).join().unwrap();
-    if tally.is_clean() {
-        println!("death: clean");
+    match std::thread::spawn(body).join() {
+        Ok(tally) if tally.is_clean() => println!("death: clean"),
+        Ok(_) => {}
+        Err(panic) => {
+            let what = panic.downcast_ref::<String>().map_or("with a panic", String::as_str);
+            println!("death: first: {wanted}, ended: {what}");
+        }
     }
     // What hangs would keep this process.
     std::process::exit(0);

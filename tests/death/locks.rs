@@ -76,6 +76,8 @@ struct Locks {
     victim_holds: bool,
     /// A dead owner who comes before the victim: somebody is told of it in any case.
     told_before: bool,
+    /// Those who come later find what the sleepers were not told of, and wake them when they leave.
+    nobody_comes_later: bool,
 }
 
 impl Play for Locks {
@@ -96,7 +98,8 @@ impl Play for Locks {
     fn after(&mut self, crowd: &mut Crowd) {
         self.ours = None;
         let limit = crowd.mode.limit();
-        for face in FACES {
+        let late: &[Face] = if self.nobody_comes_later { &[] } else { &FACES };
+        for &face in late {
             let (lock, board) = (self.lock.clone(), self.board.clone());
             crowd.late(format!("{face:?}, late"), move || board.note(take(&lock, face, limit)));
         }
@@ -158,7 +161,15 @@ fn with_peers(crowd: &mut Crowd, lock: &AioLock, faces: &[Face], process: bool) 
 }
 
 fn play(lock: AioLock, board: Arc<Board>) -> Locks {
-    Locks { lock, board, ours: None, naps: 0, victim_holds: false, told_before: false }
+    Locks {
+        lock,
+        board,
+        ours: None,
+        naps: 0,
+        victim_holds: false,
+        told_before: false,
+        nobody_comes_later: false,
+    }
 }
 
 /// Naps grow past the point from which a waiter hears of deaths.
@@ -275,7 +286,7 @@ fn released(crowd: &mut Crowd, faces: &[Face], process: bool, long: bool) -> (Vi
     if long && crowd.mode == Mode::Kill {
         let_naps_grow();
     }
-    (victim, Box::new(play(lock, board)))
+    (victim, Box::new(Locks { nobody_comes_later: long, ..play(lock, board) }))
 }
 
 pub(crate) const SCENARIOS: &[Scenario] = &[

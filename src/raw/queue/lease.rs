@@ -18,6 +18,7 @@ use super::get::NotTaken;
 use super::record::{self, Descriptor, Flags, Lending};
 use super::take::{Found, NotWon};
 use super::{GETTERS, Message, Patience, Queue, wake};
+use crate::planted::planted;
 use crate::shm::Alive as _;
 use crate::shm::atomic::Ordering;
 use crate::wait::{Look, ParkUntil, Step, Waiter, blocking, until};
@@ -221,7 +222,7 @@ impl Queue {
             }
             if asks_for_the_dead && let Some(owner) = lending.borrower() {
                 let lives = *alive.entry(owner).or_insert_with(|| self.region().is_alive(owner));
-                if !lives {
+                if planted!("a-dead-borrower-keeps-its-item", !lives, false) {
                     return Ok(Some((found, false)));
                 }
             }
