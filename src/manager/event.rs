@@ -20,7 +20,8 @@ use super::waiting::EventCall;
 ///
 /// fn main() -> Result<(), Box<dyn std::error::Error>> {
 ///     aioprocessing::init();
-///     let event = AioManager::start()?.event()?;
+///     let manager = AioManager::start()?;
+///     let event = manager.event()?;
 ///     let setter = event.clone();
 ///     std::thread::spawn(move || setter.set().unwrap());
 ///     event.wait()?;

@@ -27,7 +27,8 @@ use super::waiting::LockCall;
 ///
 /// fn main() -> Result<(), Box<dyn std::error::Error>> {
 ///     aioprocessing::init();
-///     let lock = AioManager::start()?.lock()?;
+///     let manager = AioManager::start()?;
+///     let lock = manager.lock()?;
 ///     let guard = lock.acquire()?;
 ///     assert!(lock.try_acquire()?.is_none());
 ///     drop(guard);
@@ -113,7 +114,8 @@ impl AioManagedLock {
 ///
 /// fn main() -> Result<(), Box<dyn std::error::Error>> {
 ///     aioprocessing::init();
-///     let condition = AioManager::start()?.condition()?;
+///     let manager = AioManager::start()?;
+///     let condition = manager.condition()?;
 ///     let notifier = condition.clone();
 ///     let guard = condition.lock()?;
 ///     std::thread::spawn(move || {

@@ -30,7 +30,8 @@ use super::waiting::QueueCall;
 ///
 /// fn main() -> Result<(), Box<dyn std::error::Error>> {
 ///     aioprocessing::init();
-///     let queue = AioManager::start()?.queue::<String>(10)?;
+///     let manager = AioManager::start()?;
+///     let queue = manager.queue::<String>(10)?;
 ///     queue.put(&"first".to_owned())?;
 ///     assert_eq!(queue.get()?, "first");
 ///     assert_eq!(queue.try_get()?, None);

@@ -2,8 +2,7 @@
 //!
 //! There is no thread behind it. Whoever waits for an answer receives what comes, and hands to others what is theirs: an answer goes
 //! into its slot, and the slot's waker is woken. Nobody depends on anybody else to go on: each task waits on the socket itself,
-//! and each thread on a [`Lane`]. What comes before an edge is everybody's to receive and what comes after one's question is reported
-//! by an edge, so nobody looks before the first.
+//! and each thread on a [`Lane`].
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
@@ -219,11 +218,7 @@ impl Session {
     ) -> Result<Result<Answer, ManagerError>, W::GaveUp> {
         loop {
             let for_room = self.has_unsent();
-            let mut is_first = true;
             let look = || {
-                if std::mem::take(&mut is_first) {
-                    return None;
-                }
                 self.receive(Whose::One(id));
                 self.slots.take(id, None)
             };
@@ -255,6 +250,7 @@ impl Session {
             Err(error) => return Ok(Err(ManagerError::Answer(RecvError::Io(error)))),
         };
         let waker = Waker::from(lane.clone());
+        // What has come since the question was sent is reported by an edge: no look before the first.
         let mut is_first = true;
         let look = || {
             if !std::mem::take(&mut is_first) {
