@@ -6,6 +6,9 @@ use super::listing::{WaitWords, Wake};
 use crate::shm::Region;
 use crate::sys::{Source, cpu, eventfd, futex};
 
+/// About one wake-up's worth of looks: past that, whoever is awaited is asleep itself.
+const SPINS: u32 = 90;
+
 /// Which bell of which region a wait queue rings.
 #[derive(Clone, Copy)]
 pub(crate) struct Bell<'a> {
@@ -34,9 +37,10 @@ impl<'a> Bell<'a> {
         words.sign(cpu::current());
     }
 
-    /// Whether the last notifier ran on another CPU: only then can spinning pay.
-    pub(super) fn is_worth_a_spin(words: &WaitWords) -> bool {
+    /// How many looks to spend on a wait before it sleeps: none where the last notifier ran on this CPU, for then spinning keeps it
+    /// from running.
+    pub(super) fn spins(words: &WaitWords) -> u32 {
         let last = words.last_cpu();
-        last != 0 && last != cpu::current()
+        if last != 0 && last != cpu::current() { SPINS } else { 0 }
     }
 }

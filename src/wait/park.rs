@@ -18,9 +18,6 @@ use crate::shm::notice;
 use crate::sys::epoll::Epoll;
 use crate::sys::{Source, clock, futex};
 
-/// About one wake-up's worth of looks: past that, whoever is awaited is asleep itself.
-const SPINS: u32 = 90;
-
 const BELL: u64 = 0;
 const NOTICE: u64 = 1;
 
@@ -127,16 +124,12 @@ fn poll_until(source: &Source, ready: Ready, limit: Option<Deadline>) {
     let _ = poll(&mut [PollFd::from_borrowed_fd(source.as_fd(), flags)], left.as_ref());
 }
 
-fn spins(spot: Spot<'_>) -> u32 {
-    if Bell::is_worth_a_spin(spot.words()) { SPINS } else { 0 }
-}
-
 impl Waiter for Park {
     type GaveUp = Infallible;
     const BLOCKS: bool = true;
 
     fn spins(&self, spot: Spot<'_>) -> u32 {
-        spins(spot)
+        Bell::spins(spot.words())
     }
 
     fn reach(&self) -> Reach {
@@ -166,7 +159,7 @@ impl Waiter for ParkUntil {
     type GaveUp = TimedOut;
 
     fn spins(&self, spot: Spot<'_>) -> u32 {
-        spins(spot)
+        Bell::spins(spot.words())
     }
 
     fn reach(&self) -> Reach {

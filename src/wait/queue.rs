@@ -4,7 +4,6 @@ use super::Bell;
 use super::listing::{Reach, WaitWords};
 use super::waiter::{Waiter, Woken};
 use crate::planted::planted;
-use crate::shm::atomic::spin_loop;
 
 /// A wait queue together with the bell by which its listeners are reached.
 #[derive(Clone, Copy)]
@@ -124,8 +123,9 @@ pub(crate) async fn until<'a, W: Waiter, T>(
         Step::Wait(spot) => spot,
     };
     for turn in 0..waiter.spins(spot) {
-        // Up to 64 pauses between two looks: a contended line is the faster the less it is looked at.
-        (0..=turn.min(63)).for_each(|_| spin_loop());
+        if !waiter.pause(turn).await {
+            break;
+        }
         match attempt(Look::Glance) {
             Step::Done(out) => return Ok(out),
             Step::Wait(other) => spot = other,

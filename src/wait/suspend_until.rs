@@ -32,6 +32,10 @@ impl Waiter for SuspendUntil {
         self.suspend.spins(spot)
     }
 
+    fn pause(&mut self, turn: u32) -> impl Future<Output = bool> + Send {
+        self.suspend.pause(turn)
+    }
+
     fn reach(&self) -> Reach {
         self.suspend.reach()
     }

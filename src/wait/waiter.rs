@@ -6,6 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::Spot;
 use super::listing::Reach;
+use crate::shm::atomic::spin_loop;
 use crate::sys::Source;
 
 /// Which way a descriptor must be ready.
@@ -36,6 +37,12 @@ pub(crate) trait Waiter: Send {
     /// How many looks to spend before the caller is listed and sleeps.
     fn spins(&self, spot: Spot<'_>) -> u32;
 
+    /// Between two of those looks; false if there is better use for the time.
+    fn pause(&mut self, turn: u32) -> impl Future<Output = bool> + Send {
+        back_off(turn);
+        std::future::ready(true)
+    }
+
     /// How a notifier reaches this waiter.
     fn reach(&self) -> Reach;
 
@@ -58,6 +65,11 @@ pub(crate) trait Waiter: Send {
         ready: Ready,
         attempt: impl FnMut() -> Option<T> + Send,
     ) -> impl Future<Output = Result<T, Self::GaveUp>> + Send;
+}
+
+/// Up to 64 pauses between two looks: a contended line is the faster the less it is looked at.
+pub(super) fn back_off(turn: u32) {
+    (0..=turn.min(63)).for_each(|_| spin_loop());
 }
 
 /// The deadline came first.

@@ -60,6 +60,65 @@ def produce(queue, mode, length):
         number += 1
 
 
+END = (1 << 64) - 1
+
+
+def produce_until(queue, mode, length, index, over, told):
+    """One of two: until it is over; then an end, and how many there were and their sum."""
+    place(mode, False)
+    count = total = 0
+    tail = bytes(length - 8)
+    while not over.value:
+        for _ in range(32):
+            number = index << 48 | count
+            queue.put(struct.pack("<Q", number) + tail)
+            count += 1
+            total += number
+    queue.put(struct.pack("<Q", END) + tail)
+    told.put((count, total))
+
+
+def take(queue, length, after=lambda count: None):
+    """One consumer's messages until an end comes: how many, and their sum."""
+    count = total = 0
+    last = [-1, -1]
+    while True:
+        item = queue.get()
+        assert len(item) == length
+        number = struct.unpack_from("<Q", item)[0]
+        if number == END:
+            return count, total
+        assert number > last[number >> 48], "out of order"
+        last[number >> 48] = number
+        count += 1
+        total += number
+        after(count)
+
+
+def consume_until(queue, mode, length, mine, told):
+    place(mode, True)
+
+    def after(count):
+        if count % 32 == 0:
+            mine.value = count
+
+    told.put(take(queue, length, after))
+
+
+def pipe_produce(end, mode, length):
+    place(mode, False)
+    number = 0
+    while True:
+        end.send(struct.pack("<Q", number) + bytes(length - 8))
+        number += 1
+
+
+def pipe_echo(end, mode):
+    place(mode, False)
+    while True:
+        end.send(end.recv())
+
+
 def echo(mode, there, back):
     place(mode, False)
     while True:
@@ -74,14 +133,20 @@ def answer(mode, there, back):
         back.set()
 
 
-def contend(mode, lock, ready, over, turns):
+def turn(lock, both, turns):
+    """A step under the lock that another one at the same time would spoil."""
+    for _ in range(turns):
+        with lock:
+            both[0] += 1
+
+
+def contend(mode, lock, ready, over, turns, shared):
     place(mode, False)
+    both = memoryview(shared).cast("B").cast("Q")
     ready.set()
     count = 0
     while not over.is_set():
-        for _ in range(100):
-            lock.acquire()
-            lock.release()
+        turn(lock, both, 100)
         count += 100
     turns.value = count
 
@@ -99,20 +164,46 @@ class Standard:
         process.start()
         return process
 
-    def throughput(self):
-        queue = mp.Queue(1024 if self.payload < 65_536 else 64)
-        producer = self.beside(produce, queue, self.mode, self.payload)
+    def consume(self, get):
         expected, begun, warm = 0, None, 64
         while True:
-            item = queue.get()
+            item = get()
             assert struct.unpack_from("<Q", item)[0] == expected and len(item) == self.payload
             expected += 1
             if expected == warm:
                 begun = time.perf_counter()
             elif begun and expected % 4 == 0 and time.perf_counter() - begun > self.seconds:
-                took = time.perf_counter() - begun
-                producer.kill()
-                return (expected - warm) / took
+                return (expected - warm) / (time.perf_counter() - begun)
+
+    def throughput(self):
+        queue = mp.Queue(1024 if self.payload < 65_536 else 64)
+        producer = self.beside(produce, queue, self.mode, self.payload)
+        figure = self.consume(queue.get)
+        producer.kill()
+        return figure
+
+    def two_to_two(self):
+        queue, over, other = mp.Queue(1024), mp.RawValue("B", 0), mp.RawValue("Q", 0)
+        put, taken = mp.SimpleQueue(), mp.SimpleQueue()
+        self.beside(consume_until, queue, self.mode, self.payload, other, taken)
+        for index in range(2):
+            self.beside(produce_until, queue, self.mode, self.payload, index, over, put)
+        began, figure = None, None
+
+        def after(count):
+            nonlocal began, figure
+            if count % 32 or figure:
+                return
+            if began is None and count >= 512 and other.value:
+                began = time.perf_counter(), count + other.value
+            elif began and time.perf_counter() - began[0] > self.seconds:
+                figure = (count + other.value - began[1]) / (time.perf_counter() - began[0])
+                over.value = 1
+
+        mine, theirs = take(queue, self.payload, after), taken.get()
+        first, second = put.get(), put.get()
+        assert [a + b for a, b in zip(mine, theirs)] == [a + b for a, b in zip(first, second)]
+        return figure
 
     def round_trip(self):
         there, back = mp.Queue(), mp.Queue()
@@ -131,25 +222,27 @@ class Standard:
         lock = mp.Lock()
 
         def turns():
+            # As it is used: what makes and drops a guard here.
             for _ in range(10_000):
-                lock.acquire()
-                lock.release()
+                with lock:
+                    pass
 
         return rate(self.seconds, turns) * 10_000
 
     def lock_contended(self):
         lock, ready, over, theirs = mp.Lock(), mp.Event(), mp.Event(), mp.Value("Q", 0)
-        other = self.beside(contend, self.mode, lock, ready, over, theirs)
+        shared = mp.RawArray("Q", 1)
+        both = memoryview(shared).cast("B").cast("Q")
+        other = self.beside(contend, self.mode, lock, ready, over, theirs, shared)
         ready.wait()
         begun, ours = time.perf_counter(), 0
         while time.perf_counter() - begun < self.seconds:
-            for _ in range(100):
-                lock.acquire()
-                lock.release()
+            turn(lock, both, 100)
             ours += 100
         took = time.perf_counter() - begun
         over.set()
         other.join()
+        assert ours + theirs.value == both[0], "two were under the lock at once"
         return (ours + theirs.value) / took
 
     def event(self):
@@ -227,6 +320,28 @@ class Standard:
         return rate(self.seconds, turn) * 64
 
 
+class Pipe(Standard):
+    def throughput(self):
+        ours, theirs = mp.Pipe()
+        producer = self.beside(pipe_produce, theirs, self.mode, self.payload)
+        figure = self.consume(ours.recv)
+        producer.kill()
+        return figure
+
+    def round_trip(self):
+        ours, theirs = mp.Pipe()
+        other = self.beside(pipe_echo, theirs, self.mode)
+        ball = bytes(self.payload)
+
+        def trip():
+            ours.send(ball)
+            assert ours.recv() == ball
+
+        figure = trips(self.seconds, trip)
+        other.kill()
+        return figure
+
+
 class Executor(Standard):
     def pool(self, **options):
         with ProcessPoolExecutor(2) as pool:
@@ -248,8 +363,12 @@ class Executor(Standard):
             return MILLISECONDS / 2 * 1e-3 / (time.perf_counter() - begun)
 
 
-if __name__ == "__main__":
+def main(systems):
     kind, case, payload, mode, seconds = sys.argv[1:]
     place(mode, True)
-    system = {"standard": Standard, "executor": Executor}[kind](int(payload), mode, float(seconds))
+    system = systems[kind](int(payload), mode, float(seconds))
     print("figure", getattr(system, case)(), flush=True)
+
+
+if __name__ == "__main__":
+    main({"standard": Standard, "pipe": Pipe, "executor": Executor})

@@ -1,97 +1,93 @@
-//! The table, for people and for programs.
+//! The tables, for people, for programs, and for a page of documentation.
 
-use crate::run::{Row, Table};
+use crate::cases::{self, Case};
+use crate::line::{Cell, Line, Outcome};
 
 /// Ratios are to this system.
 const OURS: &str = "aioprocessing";
 
-fn cells(table: &Table) -> Vec<(&'static str, usize, &'static str)> {
-    let mut cells: Vec<_> =
-        table.rows.iter().map(|row| (row.case.name, row.payload, row.mode.name())).collect();
-    cells.sort_by_key(|cell| crate::cases::ALL.iter().position(|case| case.name == cell.0));
-    cells.dedup();
-    let mut seen = Vec::new();
-    cells.retain(|cell| {
-        !seen.contains(cell) && {
-            seen.push(*cell);
-            true
-        }
-    });
-    cells
-}
-
-fn rounded(figure: f64) -> String {
+pub fn rounded(figure: f64) -> String {
     match figure {
         figure if figure >= 1e6 => format!("{:.2} M", figure / 1e6),
         figure if figure >= 1e4 => format!("{:.1} k", figure / 1e3),
         figure if figure >= 100.0 => format!("{figure:.0}"),
+        figure if figure >= 10.0 => format!("{figure:.1}"),
         figure => format!("{figure:.3}"),
     }
 }
 
-pub fn text(table: &Table) {
-    for (case, payload, mode) in cells(table) {
-        let mut rows: Vec<&Row> = table
-            .rows
-            .iter()
-            .filter(|row| (row.case.name, row.payload, row.mode.name()) == (case, payload, mode))
-            .collect();
-        let facts = rows[0].case;
-        let size = if payload == 0 { String::new() } else { format!(", {payload} bytes") };
-        println!("\n{case}{size}, {mode}: {} in {}", facts.metric, facts.unit);
-        let ours =
-            rows.iter().find(|row| row.peer.name == OURS && !row.figures.is_empty()).map(|row| row.median());
-        rows.sort_by(|a, b| {
-            let of = |row: &Row| if row.figures.is_empty() { f64::NEG_INFINITY } else { row.median() };
-            let order = of(b).total_cmp(&of(a));
-            if facts.is_more_better { order } else { order.reverse() }
-        });
-        for row in rows {
-            if let Some(reason) = &row.failed {
-                println!("  {:36} failed: {reason}", row.peer.name);
-                continue;
-            }
-            // How many times as good as this one ours is.
-            let ratio = ours.map_or(String::new(), |ours| {
-                let ratio = if facts.is_more_better { ours / row.median() } else { row.median() / ours };
-                format!("{ratio:8.2}")
-            });
-            let (median, min, max) = (rounded(row.median()), rounded(row.min()), rounded(row.max()));
-            println!("  {:36} {median:>10} ({min} to {max}) {ratio}", row.peer.name);
+/// Those of one cell, the best first.
+fn ranking<'a>(outcome: &'a Outcome, cell: Cell<'_>, facts: &Case) -> Vec<&'a Line> {
+    let mut lines: Vec<&Line> = outcome.lines.iter().filter(|line| line.cell() == cell).collect();
+    lines.sort_by(|a, b| {
+        let order = b.median.total_cmp(&a.median);
+        if facts.is_more_better { order } else { order.reverse() }
+    });
+    lines
+}
+
+/// How many times as good as this one ours is.
+fn ratio(outcome: &Outcome, line: &Line, facts: &Case) -> Option<f64> {
+    let ours = outcome.median(OURS, line.cell())?;
+    Some(if facts.is_more_better { ours / line.median } else { line.median / ours })
+}
+
+fn title(cell: Cell<'_>, facts: &Case) -> String {
+    let Cell { case, payload, mode } = cell;
+    let size = if payload == 0 { String::new() } else { format!(", {payload} bytes") };
+    format!("{case}{size}, {mode}: {} in {}", facts.metric, facts.unit)
+}
+
+pub fn text(outcome: &Outcome) {
+    for cell in outcome.cells() {
+        let Some(facts) = cases::find(cell.case) else { continue };
+        println!("\n{}", title(cell, facts));
+        for line in ranking(outcome, cell, facts) {
+            let ratio = ratio(outcome, line, facts).map_or(String::new(), |ratio| format!("{ratio:9.2}"));
+            let (median, min, max) = (rounded(line.median), rounded(line.min), rounded(line.max));
+            println!("  {:36} {median:>10} ({min} to {max}) {ratio}", line.system);
         }
     }
     println!("\nThe last column: how many times as good {OURS} (blocking) is.");
-    for (system, reason) in &table.skipped {
-        println!("skipped {system}: {reason}");
+}
+
+pub fn json(outcome: &Outcome) {
+    for line in &outcome.lines {
+        println!("{}", serde_json::to_string(line).expect("text and numbers"));
     }
 }
 
-pub fn json(table: &Table) {
-    for row in table.rows.iter().filter(|row| !row.figures.is_empty()) {
-        println!(
-            "{{\"case\":\"{}\",\"system\":\"{}\",\"payload\":{},\"mode\":\"{}\",\"metric\":\"{}\",\"unit\":\"{}\",\
-             \"median\":{},\"min\":{},\"max\":{},\"runs\":{}}}",
-            row.case.name,
-            row.peer.name,
-            row.payload,
-            row.mode.name(),
-            row.case.metric,
-            row.case.unit,
-            row.median(),
-            row.min(),
-            row.max(),
-            row.figures.len(),
-        );
+/// For `docs/performance.md`.
+pub fn markdown(outcome: &Outcome) {
+    let mut last = "";
+    for cell in outcome.cells() {
+        let Some(facts) = cases::find(cell.case) else { continue };
+        if last != facts.name {
+            println!("\n### {}: {}", facts.name, facts.about);
+            last = facts.name;
+        }
+        let size = match cell.payload {
+            0 => String::new(),
+            bytes if bytes >= 1 << 20 => format!("{} MiB, ", bytes >> 20),
+            bytes if bytes >= 1 << 10 => format!("{} KiB, ", bytes >> 10),
+            bytes => format!("{bytes} B, "),
+        };
+        println!("\n| {size}{} | {} | min | max | ratio |", cell.mode, facts.unit);
+        println!("| --- | --: | --: | --: | --: |");
+        for line in ranking(outcome, cell, facts) {
+            let ratio = ratio(outcome, line, facts).map_or(String::new(), |ratio| format!("{ratio:.2}"));
+            let (median, min, max) = (rounded(line.median), rounded(line.min), rounded(line.max));
+            println!("| {} | {median} | {min} | {max} | {ratio} |", line.system);
+        }
     }
-    for (system, reason) in &table.skipped {
+}
+
+/// What is not in the tables, and why: not for programs.
+pub fn gaps(outcome: &Outcome) {
+    for (system, reason) in &outcome.skipped {
         eprintln!("skipped {system}: {reason}");
     }
-    for row in table.rows.iter().filter(|row| row.failed.is_some()) {
-        eprintln!(
-            "failed {} in {}: {}",
-            row.peer.name,
-            row.case.name,
-            row.failed.as_deref().unwrap_or_default()
-        );
+    for (system, cell, reason) in &outcome.failed {
+        eprintln!("failed {system} in {cell}: {reason}");
     }
 }

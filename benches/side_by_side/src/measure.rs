@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::cases::{holder_killed_p50, holder_killed_p99};
+
 /// One cell of one case, for one system.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting {
@@ -10,6 +12,8 @@ pub struct Setting {
     pub mode: crate::place::Mode,
     /// How long to measure.
     pub time: Duration,
+    /// Which of the processes: 0 is the one that measures.
+    pub role: usize,
 }
 
 /// Messages until the clock is asked again.
@@ -18,12 +22,8 @@ const STRIDE: u64 = 64;
 /// A producer's message of this number and length.
 pub fn message(number: u64, length: usize) -> Vec<u8> {
     let mut message = vec![number as u8; length];
-    stamp(&mut message, number);
-    message
-}
-
-pub fn stamp(message: &mut [u8], number: u64) {
     message[..8].copy_from_slice(&number.to_le_bytes());
+    message
 }
 
 /// The number of a message that was made by [`message`], checked for its length.
@@ -80,6 +80,11 @@ impl Trips {
         Self { time, begun: now, last: now, warm: 100, trips: Vec::new() }
     }
 
+    /// Of those that take so long that a few warm up enough.
+    pub fn of_long(time: Duration) -> Self {
+        Self { warm: 10, ..Self::new(time) }
+    }
+
     /// To be called at the end of each trip. `Some`: the median.
     pub fn end(&mut self) -> Option<f64> {
         let now = Instant::now();
@@ -119,4 +124,76 @@ pub fn on_one_thread() -> tokio::runtime::Runtime {
 /// A runtime of two threads.
 pub fn on_threads() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+/// One who takes messages, in the order of their numbers.
+pub fn consume(setting: &Setting, mut get: impl FnMut() -> Vec<u8>) -> f64 {
+    let mut meter = Meter::new(setting.time, setting.payload);
+    loop {
+        if let Some(rate) = meter.take(number(&get(), setting.payload)) {
+            return rate;
+        }
+    }
+}
+
+/// As [`consume`], in a task.
+pub async fn coro_consume(setting: &Setting, mut get: impl AsyncFnMut() -> Vec<u8>) -> f64 {
+    let mut meter = Meter::new(setting.time, setting.payload);
+    loop {
+        if let Some(rate) = meter.take(number(&get().await, setting.payload)) {
+            return rate;
+        }
+    }
+}
+
+/// One who puts messages for as long as they are taken.
+pub fn produce(setting: &Setting, mut put: impl FnMut(Vec<u8>) -> bool) {
+    let _ = (0..).try_for_each(|sequence| put(message(sequence, setting.payload)).then_some(()));
+}
+
+/// As [`produce`], in a task.
+pub async fn coro_produce(setting: &Setting, mut put: impl AsyncFnMut(Vec<u8>) -> bool) {
+    for sequence in 0.. {
+        if !put(message(sequence, setting.payload)).await {
+            return;
+        }
+    }
+}
+
+/// A message there and back, until the time is over.
+pub fn bounce(setting: &Setting, mut trip: impl FnMut(Vec<u8>) -> Vec<u8>) -> f64 {
+    let mut trips = Trips::new(setting.time);
+    for sequence in 0.. {
+        let back = trip(message(sequence, setting.payload));
+        assert_eq!(number(&back, setting.payload), sequence, "another message came back");
+        if let Some(median) = trips.end() {
+            return median;
+        }
+    }
+    unreachable!()
+}
+
+/// As [`bounce`], in a task.
+pub async fn coro_bounce(setting: &Setting, mut trip: impl AsyncFnMut(Vec<u8>) -> Vec<u8>) -> f64 {
+    let mut trips = Trips::new(setting.time);
+    for sequence in 0.. {
+        let back = trip(message(sequence, setting.payload)).await;
+        assert_eq!(number(&back, setting.payload), sequence, "another message came back");
+        if let Some(median) = trips.end() {
+            return median;
+        }
+    }
+    unreachable!()
+}
+
+/// How many holders to kill.
+pub fn kills(setting: &Setting) -> usize {
+    if setting.case == "holder_killed_p99" { holder_killed_p99::KILLS } else { holder_killed_p50::KILLS }
+}
+
+/// The quantile that the case asks for.
+pub fn quantile(figures: &mut [f64], setting: &Setting) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    let hundredths = if setting.case == "holder_killed_p99" { 99 } else { 50 };
+    figures[(figures.len() - 1) * hundredths / 100]
 }

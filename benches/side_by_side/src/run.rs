@@ -1,9 +1,11 @@
 //! All cells of all cases, interleaved.
 
+use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::cases::{self, Case};
+use crate::line::{Line, Outcome};
 use crate::measure::{Setting, median};
 use crate::peers::{self, Peer};
 use crate::place::{Mode, has_two_cpus};
@@ -24,36 +26,39 @@ impl Extent {
 /// No figure takes so long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What starting, warming up and ending adds to a figure, for a guess.
+const AROUND: Duration = Duration::from_millis(150);
+
 /// One system in one cell.
-pub struct Row {
-    pub case: &'static Case,
-    pub peer: &'static Peer,
-    pub payload: usize,
-    pub mode: Mode,
-    pub figures: Vec<f64>,
+struct Row {
+    case: &'static Case,
+    peer: &'static Peer,
+    payload: usize,
+    mode: Mode,
+    figures: Vec<f64>,
     /// Why there are none.
-    pub failed: Option<String>,
+    failed: Option<String>,
 }
 
 impl Row {
-    pub fn median(&self) -> f64 {
-        median(&mut self.figures.clone())
+    fn line(&self) -> Line {
+        Line {
+            case: self.case.name.to_owned(),
+            system: self.peer.name.to_owned(),
+            payload: self.payload,
+            mode: self.mode.name().to_owned(),
+            metric: self.case.metric.to_owned(),
+            unit: self.case.unit.to_owned(),
+            median: median(&mut self.figures.clone()),
+            min: self.figures.iter().copied().fold(f64::INFINITY, f64::min),
+            max: self.figures.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+            runs: self.figures.len(),
+        }
     }
 
-    pub fn min(&self) -> f64 {
-        self.figures.iter().copied().fold(f64::INFINITY, f64::min)
+    fn cell(&self) -> String {
+        format!("{}, {} bytes, {}", self.case.name, self.payload, self.mode.name())
     }
-
-    pub fn max(&self) -> f64 {
-        self.figures.iter().copied().fold(f64::NEG_INFINITY, f64::max)
-    }
-}
-
-/// What was measured, and what was not.
-pub struct Table {
-    pub rows: Vec<Row>,
-    /// (system, reason)
-    pub skipped: Vec<(&'static str, String)>,
 }
 
 /// Numbers that are random enough for an order.
@@ -70,8 +75,9 @@ impl Dice {
     }
 }
 
-pub fn all(chosen: &[&'static Case], extent: Extent) -> Table {
-    let mut table = Table { rows: Vec::new(), skipped: Vec::new() };
+/// All rows of these cases, and who is skipped.
+fn rows(chosen: &[&'static Case]) -> (Vec<Row>, Vec<(String, String)>) {
+    let (mut rows, mut skipped) = (Vec::new(), Vec::new());
     for peer in peers::ALL {
         let cases: Vec<_> = chosen.iter().filter(|case| peer.measure(case.name).is_some()).collect();
         // What measures nothing at all is there to be named.
@@ -79,7 +85,7 @@ pub fn all(chosen: &[&'static Case], extent: Extent) -> Table {
             continue;
         }
         if let Err(reason) = (peer.check)() {
-            table.skipped.push((peer.name, reason));
+            skipped.push((peer.name.to_owned(), reason));
             continue;
         }
         for case in cases {
@@ -89,23 +95,31 @@ pub fn all(chosen: &[&'static Case], extent: Extent) -> Table {
                 if peer.except.contains(&mode) {
                     continue;
                 }
-                table.rows.push(Row { case, peer, payload, mode, figures: Vec::new(), failed: None });
+                rows.push(Row { case, peer, payload, mode, figures: Vec::new(), failed: None });
             }
         }
     }
     if !has_two_cpus() {
-        table.rows.retain(|row| row.mode != Mode::Cross);
-        table.skipped.push(("everything in mode cross", "this machine has one CPU".to_owned()));
+        rows.retain(|row| row.mode != Mode::Cross);
+        skipped.push(("everything in mode cross".to_owned(), "this machine has one CPU".to_owned()));
     }
+    (rows, skipped)
+}
+
+pub fn all(chosen: &[&'static Case], extent: Extent) -> Outcome {
+    let (mut rows, skipped) = rows(chosen);
+    let guess: Duration = rows.iter().map(|row| row.case.time(extent.time) + AROUND).sum();
+    let figures = rows.len() * extent.runs;
+    eprintln!("{figures} figures, about {:.0?}", guess * extent.runs as u32);
     let mut dice = Dice(u64::from(std::process::id()) << 20 | 0x9E37);
     let begun = Instant::now();
     for run in 0..extent.runs {
-        let mut order: Vec<usize> = (0..table.rows.len()).collect();
+        let mut order: Vec<usize> = (0..rows.len()).collect();
         dice.shuffle(&mut order);
         for index in order {
-            let row = &mut table.rows[index];
+            let row = &mut rows[index];
             if row.failed.is_none() {
-                match figure(row, extent.time) {
+                match figure(row, row.case.time(extent.time)) {
                     Ok(figure) => row.figures.push(figure),
                     Err(reason) => row.failed = Some(reason),
                 }
@@ -113,7 +127,14 @@ pub fn all(chosen: &[&'static Case], extent: Extent) -> Table {
         }
         eprintln!("run {} of {} after {:.0?}", run + 1, extent.runs, begun.elapsed());
     }
-    table
+    // One that failed once is not to be believed.
+    let (failed, fine): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|row| row.failed.is_some());
+    let failure = |row: Row| (row.peer.name.to_owned(), row.cell(), row.failed.unwrap_or_default());
+    Outcome {
+        lines: fine.iter().map(Row::line).collect(),
+        skipped,
+        failed: failed.into_iter().map(failure).collect(),
+    }
 }
 
 /// Takes one figure, in a process of its own.
@@ -124,17 +145,20 @@ fn figure(row: &Row, time: Duration) -> Result<f64, String> {
         .arg(time.as_millis().to_string())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+        .stderr(Stdio::piped())
+        // So that nothing it started outlives it.
+        .process_group(0);
     let mut child = command.spawn().map_err(|error| error.to_string())?;
     let begun = Instant::now();
     while child.try_wait().map_err(|error| error.to_string())?.is_none() {
         if begun.elapsed() > PATIENCE {
-            let _ = child.kill();
+            end_group(child.id());
             let _ = child.wait();
             return Err(format!("no figure after {PATIENCE:?}"));
         }
         std::thread::sleep(Duration::from_millis(2));
     }
+    end_group(child.id());
     let output = child.wait_with_output().map_err(|error| error.to_string())?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     match text.lines().find_map(|line| line.strip_prefix("figure ")?.parse().ok()) {
@@ -150,18 +174,25 @@ fn figure(row: &Row, time: Duration) -> Result<f64, String> {
     }
 }
 
+/// What is left of the processes around a figure.
+fn end_group(leader: u32) {
+    // SAFETY: takes plain numbers; the group is that of a process which was started here.
+    unsafe { libc::kill(-leader.cast_signed(), libc::SIGKILL) };
+}
+
 /// The process that takes one figure.
 pub fn one(args: &[String]) {
     let [case, system, payload, mode, millis] = args else {
         panic!("--one CASE SYSTEM PAYLOAD MODE MILLISECONDS")
     };
-    let case = cases::ALL.iter().find(|known| known.name == *case).expect("a case");
+    let case = cases::find(case).expect("a case");
     let peer = peers::ALL.iter().find(|known| known.name == *system).expect("a system");
     let setting = Setting {
         case: case.name,
         payload: payload.parse().expect("a payload"),
         mode: Mode::of(mode),
         time: Duration::from_millis(millis.parse().expect("a time")),
+        role: 0,
     };
     setting.mode.take_place(true);
     let measure = peer.measure(case.name).expect("a system that knows the case");

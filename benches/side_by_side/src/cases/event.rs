@@ -10,4 +10,5 @@ pub const CASE: Case = Case {
     is_more_better: false,
     payloads: &[0],
     modes: &[Mode::Same],
+    seconds: 0.0,
 };

@@ -10,4 +10,5 @@ pub const CASE: Case = Case {
     is_more_better: true,
     payloads: &[0],
     modes: &[Mode::Cross],
+    seconds: 0.0,
 };

@@ -9,4 +9,5 @@ pub const CASE: Case = Case {
     is_more_better: true,
     payloads: &[0],
     modes: &[Mode::Same],
+    seconds: 0.0,
 };

@@ -10,4 +10,5 @@ pub const CASE: Case = Case {
     is_more_better: false,
     payloads: &[64],
     modes: &[Mode::Same, Mode::Cross],
+    seconds: 0.0,
 };

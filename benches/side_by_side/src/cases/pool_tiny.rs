@@ -13,4 +13,5 @@ pub const CASE: Case = Case {
     is_more_better: true,
     payloads: &[0],
     modes: &[Mode::Free],
+    seconds: 0.0,
 };

@@ -10,4 +10,5 @@ pub const CASE: Case = Case {
     is_more_better: true,
     payloads: &[64],
     modes: &[Mode::Same, Mode::Cross],
+    seconds: 0.0,
 };

@@ -9,4 +9,5 @@ pub const CASE: Case = Case {
     is_more_better: false,
     payloads: &[0],
     modes: &[Mode::Free],
+    seconds: 0.0,
 };

@@ -19,7 +19,7 @@ fn spawn(setting: &Setting) -> f64 {
     let mut trips = Trips::new(setting.time);
     loop {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--child", NAME, setting.case, "12", setting.mode.name()]);
+        command.args(["--child", NAME, setting.case, "12", setting.mode.name(), "0"]);
         let output = command.stdin(Stdio::null()).output().unwrap();
         assert_eq!(output.stdout, b"144\n");
         if let Some(median) = trips.end() {

@@ -1,17 +1,18 @@
-//! Two eventfds read through tokio: the plain way to wake a task of another process.
+//! Two eventfds: read by threads that sleep in the read, and read through tokio, the plain way to wake a task of another process.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::os::fd::{FromRawFd as _, OwnedFd};
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::{Measure, Peer, fork_off, here};
+use super::{Measure, Other, Peer, fork_off, given, here};
 use crate::measure::{Setting, Trips, on_one_thread};
 
 const NAME: &str = "eventfd with tokio";
+const NAME_BLOCKING: &str = "eventfd";
 
 pub const EVENTFD: Peer = Peer {
     name: NAME,
@@ -24,10 +25,21 @@ pub const EVENTFD: Peer = Peer {
     child: Some(other_side),
 };
 
-fn create() -> OwnedFd {
+pub const BLOCKING: Peer = Peer {
+    name: NAME_BLOCKING,
+    check: here,
+    measures: &[
+        ("round_trip", |setting| blocking_trip(setting)),
+        ("event", (|setting| blocking_trip(setting) / 2.0) as Measure),
+    ],
+    except: &[],
+    child: Some(blocking_other_side),
+};
+
+fn create(flags: i32) -> OwnedFd {
     // Both go on to the child, under their own numbers.
     // SAFETY: takes plain numbers.
-    let raw = unsafe { libc::eventfd(0, libc::EFD_NONBLOCK) };
+    let raw = unsafe { libc::eventfd(0, flags) };
     assert!(raw >= 0, "eventfd");
     // SAFETY: just made, and nobody else's.
     unsafe { OwnedFd::from_raw_fd(raw) }
@@ -52,14 +64,24 @@ fn post(event: &AsyncFd<File>) {
     event.get_ref().write_all(&1_u64.to_ne_bytes()).unwrap();
 }
 
-fn other_side(_: &Setting) {
+/// What the parent wrote: under which numbers the child has inherited both.
+fn inherited() -> [File; 2] {
     let mut numbers = [0; 8];
-    UnixStream::from(std::os::fd::AsFd::as_fd(&std::io::stdin()).try_clone_to_owned().unwrap())
-        .read_exact(&mut numbers)
-        .unwrap();
+    UnixStream::from(given()).read_exact(&mut numbers).unwrap();
     let number = |at: usize| i32::from_ne_bytes(numbers[at..at + 4].try_into().unwrap());
     // SAFETY: inherited under these numbers, and nobody else's here.
-    let [there, back] = [0, 4].map(|at| unsafe { File::from_raw_fd(number(at)) });
+    [0, 4].map(|at| unsafe { File::from_raw_fd(number(at)) })
+}
+
+fn other_with(name: &str, setting: &Setting, [there, back]: [&OwnedFd; 2]) -> Other {
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    ours.write_all(&there.as_raw_fd().to_ne_bytes()).unwrap();
+    ours.write_all(&back.as_raw_fd().to_ne_bytes()).unwrap();
+    fork_off(name, setting, &theirs)
+}
+
+fn other_side(_: &Setting) {
+    let [there, back] = inherited();
     on_one_thread().block_on(async {
         let (there, back) = (registered(there), registered(back));
         loop {
@@ -70,12 +92,8 @@ fn other_side(_: &Setting) {
 }
 
 fn trip(setting: &Setting) -> f64 {
-    use std::os::fd::AsRawFd as _;
-    let (there, back) = (create(), create());
-    let (mut ours, theirs) = UnixStream::pair().unwrap();
-    ours.write_all(&there.as_raw_fd().to_ne_bytes()).unwrap();
-    ours.write_all(&back.as_raw_fd().to_ne_bytes()).unwrap();
-    let _other = fork_off(NAME, setting, &theirs);
+    let (there, back) = (create(libc::EFD_NONBLOCK), create(libc::EFD_NONBLOCK));
+    let _other = other_with(NAME, setting, [&there, &back]);
     on_one_thread().block_on(async {
         let (there, back) = (registered(there.into()), registered(back.into()));
         let mut trips = Trips::new(setting.time);
@@ -87,4 +105,32 @@ fn trip(setting: &Setting) -> f64 {
             }
         }
     })
+}
+
+fn sleep_on(mut event: &File) {
+    let mut count = [0; 8];
+    event.read_exact(&mut count).unwrap();
+    assert_eq!(u64::from_ne_bytes(count), 1, "one was posted");
+}
+
+fn blocking_other_side(_: &Setting) {
+    let [there, back] = inherited();
+    loop {
+        sleep_on(&there);
+        (&back).write_all(&1_u64.to_ne_bytes()).unwrap();
+    }
+}
+
+fn blocking_trip(setting: &Setting) -> f64 {
+    let (there, back) = (create(0), create(0));
+    let _other = other_with(NAME_BLOCKING, setting, [&there, &back]);
+    let (there, back) = (File::from(there), File::from(back));
+    let mut trips = Trips::new(setting.time);
+    loop {
+        (&there).write_all(&1_u64.to_ne_bytes()).unwrap();
+        sleep_on(&back);
+        if let Some(median) = trips.end() {
+            return median;
+        }
+    }
 }

@@ -3,10 +3,10 @@
 use aioprocessing::{AioDict, AioManager, AioQueue, AuthKey};
 use tokio::task::JoinSet;
 
-use super::ours::{beside, produce, queue};
+use super::ours::beside;
 use super::{Measure, Peer, here};
 use crate::cases::manager_calls::AT_ONCE;
-use crate::measure::{Meter, Setting, Trips, message, number, on_one_thread, rate};
+use crate::measure::{Setting, Trips, consume, message, number, on_one_thread, produce, rate};
 use crate::place::Mode;
 
 /// All that would be under way at once as one call.
@@ -132,33 +132,37 @@ fn in_one_call(setting: &Setting) -> f64 {
     rate(setting.time, 1, turn) * AT_ONCE as f64
 }
 
-fn produce_by_name(mode: String, length: usize, address: String) {
-    let manager = AioManager::connect(address, AuthKey::from(KEY)).unwrap();
-    produce(mode, length, manager.get("queue").unwrap());
+type Messages = AioQueue<Vec<u8>>;
+
+fn queue() -> Messages {
+    AioQueue::bounded(1024).unwrap()
 }
 
-fn consume(setting: &Setting, queue: &AioQueue<Vec<u8>>) -> f64 {
-    let mut meter = Meter::new(setting.time, setting.payload);
-    loop {
-        if let Some(rate) = meter.take(number(&queue.get().unwrap(), setting.payload)) {
-            return rate;
-        }
-    }
+fn put_all(mode: String, payload: usize, queue: Messages) {
+    let mode = Mode::of(&mode);
+    mode.take_place(false);
+    let setting = Setting { case: "", payload, mode, time: std::time::Duration::MAX, role: 1 };
+    produce(&setting, |message| queue.put(message).is_ok());
+}
+
+fn put_all_by_name(mode: String, payload: usize, address: String) {
+    let manager = AioManager::connect(address, AuthKey::from(KEY)).unwrap();
+    put_all(mode, payload, manager.get("queue").unwrap());
 }
 
 pub fn by_name(setting: &Setting) -> f64 {
     let manager = manager(setting.mode);
-    manager.register("queue", &queue(setting.payload)).unwrap();
-    let queue: AioQueue<Vec<u8>> = manager.get("queue").unwrap();
+    manager.register("queue", &queue()).unwrap();
+    let queue: Messages = manager.get("queue").unwrap();
     let args = (setting.mode.name().to_owned(), setting.payload, manager.address().to_string());
-    let _producer = beside(produce_by_name, args);
-    consume(setting, &queue)
+    let _producer = beside(put_all_by_name, args);
+    consume(setting, || queue.get().unwrap())
 }
 
 fn handed_over(setting: &Setting) -> f64 {
     // As far from its manager as the other is near.
     let _manager = manager(setting.mode);
-    let queue = queue(setting.payload);
-    let _producer = beside(produce, (setting.mode.name().to_owned(), setting.payload, queue.clone()));
-    consume(setting, &queue)
+    let queue = queue();
+    let _producer = beside(put_all, (setting.mode.name().to_owned(), setting.payload, queue.clone()));
+    consume(setting, || queue.get().unwrap())
 }

@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::shared::Shared;
 use super::{Measure, Peer, fork_off, here};
-use crate::measure::{Meter, Setting, Trips, message, number, stamp};
+use crate::cases::batches::BATCH;
+use crate::measure::{Setting, bounce, consume, produce};
 use crate::place::Mode;
 
 const NAME: &str = "spinning ring (the limit)";
+const NAME_BATCHES: &str = "spinning ring, batches of 32";
 
 pub const RING: Peer = Peer {
     name: NAME,
@@ -16,6 +18,14 @@ pub const RING: Peer = Peer {
     measures: &[("throughput", throughput as Measure), ("round_trip", round_trip as Measure)],
     except: &[Mode::Same],
     child: Some(other_side),
+};
+
+pub const BATCHES: Peer = Peer {
+    name: NAME_BATCHES,
+    check: here,
+    measures: &[("throughput", batches as Measure), ("batches", batches as Measure)],
+    except: &[Mode::Same],
+    child: Some(other_side_in_batches),
 };
 
 const ROOM: usize = 8 << 20;
@@ -51,7 +61,8 @@ impl Ring {
         self.slots.wrapping_add((number % self.count) as usize * self.length.next_multiple_of(64))
     }
 
-    fn put(&mut self, message: &[u8]) {
+    /// Into the ring, and not seen by the other side before it is published.
+    fn write(&mut self, message: &[u8]) {
         while self.mine - self.seen >= self.count {
             self.seen = self.head.load(Ordering::Acquire);
             std::hint::spin_loop();
@@ -59,10 +70,15 @@ impl Ring {
         // SAFETY: the slot is the producer's until the tail has passed it.
         unsafe { self.slot(self.mine).copy_from_nonoverlapping(message.as_ptr(), self.length) };
         self.mine += 1;
+    }
+
+    fn put(&mut self, message: &[u8]) {
+        self.write(message);
         self.tail.store(self.mine, Ordering::Release);
     }
 
-    fn get(&mut self) -> Vec<u8> {
+    /// Out of the ring, and its slot not given back yet.
+    fn read(&mut self) -> Vec<u8> {
         while self.seen == self.mine {
             self.seen = self.tail.load(Ordering::Acquire);
             std::hint::spin_loop();
@@ -73,9 +89,48 @@ impl Ring {
         // SAFETY: written just now.
         unsafe { message.set_len(self.length) };
         self.mine += 1;
+        message
+    }
+
+    fn get(&mut self) -> Vec<u8> {
+        let message = self.read();
         self.head.store(self.mine, Ordering::Release);
         message
     }
+}
+
+/// A batch of long messages must leave room for the next.
+fn batch(ring: &Ring) -> u64 {
+    (BATCH as u64).min(ring.count / 2)
+}
+
+fn other_side_in_batches(setting: &Setting) {
+    let shared = Shared::of_parent(LENGTH);
+    let mut ring = Ring::new(&shared, 0, setting.payload);
+    let (batch, mut sequence) = (batch(&ring), 0_u64);
+    produce(setting, |message| {
+        ring.write(&message);
+        sequence += 1;
+        if sequence.is_multiple_of(batch) {
+            ring.tail.store(ring.mine, Ordering::Release);
+        }
+        true
+    });
+}
+
+fn batches(setting: &Setting) -> f64 {
+    assert_eq!(setting.mode, Mode::Cross, "two that spin on one CPU");
+    let shared = Shared::create(LENGTH);
+    let mut ring = Ring::new(&shared, 0, setting.payload);
+    let _other = fork_off(NAME_BATCHES, setting, shared.fd());
+    let batch = batch(&ring);
+    consume(setting, || {
+        let message = ring.read();
+        if ring.mine.is_multiple_of(batch) {
+            ring.head.store(ring.mine, Ordering::Release);
+        }
+        message
+    })
 }
 
 fn other_side(setting: &Setting) {
@@ -87,11 +142,10 @@ fn other_side(setting: &Setting) {
             back.put(&there.get());
         }
     }
-    let mut bytes = message(0, setting.payload);
-    for sequence in 0.. {
-        stamp(&mut bytes, sequence);
-        there.put(&bytes);
-    }
+    produce(setting, |message| {
+        there.put(&message);
+        true
+    });
 }
 
 fn throughput(setting: &Setting) -> f64 {
@@ -99,12 +153,7 @@ fn throughput(setting: &Setting) -> f64 {
     let shared = Shared::create(LENGTH);
     let mut ring = Ring::new(&shared, 0, setting.payload);
     let _other = fork_off(NAME, setting, shared.fd());
-    let mut meter = Meter::new(setting.time, setting.payload);
-    loop {
-        if let Some(rate) = meter.take(number(&ring.get(), setting.payload)) {
-            return rate;
-        }
-    }
+    consume(setting, || ring.get())
 }
 
 fn round_trip(setting: &Setting) -> f64 {
@@ -113,13 +162,8 @@ fn round_trip(setting: &Setting) -> f64 {
     let (mut there, mut back) =
         (Ring::new(&shared, 0, setting.payload), Ring::new(&shared, 1, setting.payload));
     let _other = fork_off(NAME, setting, shared.fd());
-    let mut trips = Trips::new(setting.time);
-    for sequence in 0.. {
-        there.put(&message(sequence, setting.payload));
-        assert_eq!(number(&back.get(), setting.payload), sequence);
-        if let Some(median) = trips.end() {
-            return median;
-        }
-    }
-    unreachable!()
+    bounce(setting, |ball| {
+        there.put(&ball);
+        back.get()
+    })
 }

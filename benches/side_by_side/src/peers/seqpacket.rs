@@ -1,117 +1,84 @@
-//! A bare socket of the kind that a manager and its clients talk over, whose other side sends back what comes.
+//! A bare pair of sockets that keep messages apart, with system calls and nothing else.
 
-use std::io::{self, Read as _, Write as _};
-use std::os::fd::{AsFd as _, FromRawFd as _, OwnedFd};
-use std::os::unix::net::UnixStream;
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use super::{Measure, Peer, fork_off, given, here};
+use crate::measure::{Setting, bounce, consume, produce};
 
-use super::{Measure, Peer, fork_off, here};
-use crate::cases::manager_calls::AT_ONCE;
-use crate::measure::{Setting, Trips, message, number, on_one_thread, rate};
+const NAME: &str = "seqpacket socket";
 
-const NAME: &str = "bare seqpacket socket";
-const NAME_TOKIO: &str = "bare seqpacket socket, tokio";
-
-pub const BLOCKING: Peer = Peer {
+pub const SEQPACKET: Peer = Peer {
     name: NAME,
     check: here,
-    measures: &[("manager_dict", trips as Measure)],
+    measures: &[
+        ("throughput", throughput as Measure),
+        ("round_trip", round_trip as Measure),
+        ("pipe_round_trip", round_trip as Measure),
+    ],
     except: &[],
-    child: Some(echo),
+    child: Some(other_side),
 };
 
-pub const TOKIO: Peer = Peer {
-    name: NAME_TOKIO,
-    check: here,
-    measures: &[("manager_dict", coro_trips as Measure), ("manager_calls", coro_many as Measure)],
-    except: &[],
-    child: Some(echo),
-};
-
-/// Read and written as a stream is: the kernel keeps the packets apart.
-fn pair() -> (UnixStream, UnixStream) {
-    let mut ends = [0; 2];
-    // SAFETY: there is room for two numbers.
-    let made = unsafe { libc::socketpair(libc::AF_UNIX, libc::SOCK_SEQPACKET, 0, ends.as_mut_ptr()) };
-    assert_eq!(made, 0, "socketpair");
-    // SAFETY: just made, and nobody else's.
-    let [one, other] = ends.map(|end| UnixStream::from(unsafe { OwnedFd::from_raw_fd(end) }));
-    (one, other)
-}
-
-fn echo(_: &Setting) {
-    let mut socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned().unwrap());
-    let mut room = [0; 4096];
-    while let Ok(length @ 1..) = socket.read(&mut room) {
-        socket.write_all(&room[..length]).unwrap();
-    }
-}
-
-fn trips(setting: &Setting) -> f64 {
-    let (mut ours, theirs) = pair();
-    let _other = fork_off(NAME, setting, &theirs);
-    let (mut trips, mut room) = (Trips::new(setting.time), [0; 4096]);
-    for sequence in 0.. {
-        ours.write_all(&message(sequence, setting.payload)).unwrap();
-        let length = ours.read(&mut room).unwrap();
-        assert_eq!(number(&room[..length], setting.payload), sequence);
-        if let Some(median) = trips.end() {
-            return median;
+fn pair(setting: &Setting) -> [OwnedFd; 2] {
+    let mut raw = [0; 2];
+    let kind = libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC;
+    // SAFETY: the array is valid for two numbers.
+    assert_eq!(unsafe { libc::socketpair(libc::AF_UNIX, kind, 0, raw.as_mut_ptr()) }, 0);
+    // A message must fit into the buffer as a whole.
+    let room = (setting.payload * 2 + 4096).max(212_992) as i32;
+    raw.map(|raw| {
+        // SAFETY: just made, and nobody else's.
+        let socket = unsafe { OwnedFd::from_raw_fd(raw) };
+        for option in [libc::SO_SNDBUF, libc::SO_SNDBUFFORCE] {
+            let length = size_of_val(&room) as libc::socklen_t;
+            // SAFETY: the number is valid for the call; where it is refused, a message that is too long fails later.
+            unsafe { libc::setsockopt(raw, libc::SOL_SOCKET, option, (&raw const room).cast(), length) };
         }
-    }
-    unreachable!()
-}
-
-fn in_tokio(socket: UnixStream) -> AsyncFd<UnixStream> {
-    socket.set_nonblocking(true).unwrap();
-    // SAFETY: a socket keeps its descriptor until it is dropped.
-    unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE | Interest::WRITABLE) }.unwrap()
-}
-
-async fn send(socket: &AsyncFd<UnixStream>, message: &[u8]) {
-    socket.async_io(Interest::WRITABLE, |mut socket| socket.write_all(message)).await.unwrap();
-}
-
-async fn receive(socket: &AsyncFd<UnixStream>, room: &mut [u8]) -> usize {
-    socket.async_io(Interest::READABLE, |mut socket| socket.read(room)).await.unwrap()
-}
-
-fn coro_trips(setting: &Setting) -> f64 {
-    let (ours, theirs) = pair();
-    let _other = fork_off(NAME_TOKIO, setting, &theirs);
-    on_one_thread().block_on(async {
-        let (ours, mut trips, mut room) = (in_tokio(ours), Trips::new(setting.time), [0; 4096]);
-        for sequence in 0.. {
-            send(&ours, &message(sequence, setting.payload)).await;
-            let length = receive(&ours, &mut room).await;
-            assert_eq!(number(&room[..length], setting.payload), sequence);
-            if let Some(median) = trips.end() {
-                return median;
-            }
-        }
-        unreachable!()
+        socket
     })
 }
 
-/// As many as the manager's calls are, sent before the first is received.
-fn coro_many(setting: &Setting) -> f64 {
-    let (ours, theirs) = pair();
-    let _other = fork_off(NAME_TOKIO, setting, &theirs);
-    let runtime = on_one_thread();
-    let ours = runtime.block_on(async { in_tokio(ours) });
-    let mut room = [0; 4096];
-    let turn = || {
-        runtime.block_on(async {
-            for sequence in 0..AT_ONCE as u64 {
-                send(&ours, &message(sequence, setting.payload)).await;
-            }
-            for sequence in 0..AT_ONCE as u64 {
-                let length = receive(&ours, &mut room).await;
-                assert_eq!(number(&room[..length], setting.payload), sequence);
-            }
-        });
-    };
-    rate(setting.time, 1, turn) * AT_ONCE as f64
+fn send(socket: &OwnedFd, message: &[u8]) -> bool {
+    let (base, length) = (message.as_ptr().cast(), message.len());
+    // SAFETY: the bytes are valid for reads.
+    let sent = unsafe { libc::send(socket.as_raw_fd(), base, length, libc::MSG_NOSIGNAL) };
+    sent == message.len() as isize
+}
+
+fn receive(socket: &OwnedFd, length: usize) -> Option<Vec<u8>> {
+    let mut message: Vec<u8> = Vec::with_capacity(length);
+    // SAFETY: so many bytes were reserved.
+    let received = unsafe { libc::recv(socket.as_raw_fd(), message.as_mut_ptr().cast(), length, 0) };
+    if received <= 0 {
+        return None;
+    }
+    // SAFETY: so many bytes were written just now.
+    unsafe { message.set_len(received as usize) };
+    Some(message)
+}
+
+fn other_side(setting: &Setting) {
+    let socket = given();
+    if setting.case == "throughput" {
+        return produce(setting, |message| send(&socket, &message));
+    }
+    while let Some(ball) = receive(&socket, setting.payload) {
+        assert!(send(&socket, &ball));
+    }
+}
+
+fn throughput(setting: &Setting) -> f64 {
+    let [ours, theirs] = pair(setting);
+    let _other = fork_off(NAME, setting, &theirs);
+    drop(theirs);
+    consume(setting, || receive(&ours, setting.payload).expect("the message does not fit into a socket"))
+}
+
+fn round_trip(setting: &Setting) -> f64 {
+    let [ours, theirs] = pair(setting);
+    let _other = fork_off(NAME, setting, &theirs);
+    bounce(setting, |ball| {
+        assert!(send(&ours, &ball));
+        receive(&ours, setting.payload).unwrap()
+    })
 }

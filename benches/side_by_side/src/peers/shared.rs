@@ -50,3 +50,6 @@ impl Shared {
         unsafe { &*self.base.add(offset).cast::<T>() }
     }
 }
+
+// SAFETY: it owns a descriptor and says where memory is mapped that stays; who dereferences that answers for it.
+unsafe impl Send for Shared {}
