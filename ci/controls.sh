@@ -121,6 +121,23 @@ a-drain-is-a-kill                     prefork a_drain_finishes
 nobody-asks-for-answers               prefork a_worker_that_stops
 an-abandoned-file-blocks              prefork unix_sockets
 a-closed-connection-counts-on         prefork a_worker_has_no_more
+one-description-for-all               manager case_159
+a-managers-end-is-an-answer           manager case_160_a_manager_is_killed
+any-kind-will-do                      manager what_is_asked_for
+a-slow-client-holds-all               manager_hostile case_160_a_slow_client
+a-busy-client-has-all-turns           manager_hostile case_160_a_busy_client
+nonsense-ends-the-server              manager_hostile frames_that_are_none
+nonsense-ends-the-server              manager_hostile questions_that_were
+references-are-believed               manager_hostile references_that_are_forged
+what-is-told-waits-for-an-answer      manager_hostile what_there_was_no_room
+a-manager-outlives-its-owner          manager d17
+who-sends-takes-no-answers            manager_objects d4_answers_that
+what-one-receives-others-never-hear-of manager_objects d4_threads
+objects-outlive-their-holders         manager_objects case_158
+a-drop-ends-the-server                manager_custom case_158
+nobody-is-told-who-gave-up            manager_waiting who_gives_up
+who-dies-keeps-what-it-has            manager_waiting case_159
+who-dies-keeps-what-it-has            manager_hostile case_159_clients
 BUGS
 }
 

@@ -9,6 +9,7 @@
 //! * [`SharedMemory`] and [`ShareableList`] are named, and shared with Python's of the same name.
 //! * [`AioListener`] and [`AioClient`] connect programs that know an address and a key, over local sockets and TCP, and with
 //!   `python_compatible` Python's `multiprocessing.connection`.
+//! * [`AioManager`] keeps objects behind proxies, and handles by name, for programs that share nothing but its address and key.
 //! * [`Programs`] runs external programs, so many at a time; `Prefork` serves a socket in worker processes; [`supervise`] keeps
 //!   processes running.
 //! * An operation that waits comes in four forms: `try_get`, `get`, `get_timeout`, and the async `coro_get`, which needs
@@ -51,6 +52,8 @@ pub mod fixture;
 #[cfg(doc)]
 pub mod guide;
 #[cfg(not(aioprocessing_loom))]
+mod manager;
+#[cfg(not(aioprocessing_loom))]
 mod memory;
 #[cfg(not(aioprocessing_loom))]
 mod pipe;
@@ -78,6 +81,8 @@ mod wire;
 
 #[cfg(not(aioprocessing_loom))]
 pub use connection::*;
+#[cfg(not(aioprocessing_loom))]
+pub use manager::*;
 #[cfg(not(aioprocessing_loom))]
 pub use memory::*;
 #[cfg(not(aioprocessing_loom))]

@@ -37,6 +37,17 @@ fn every_handle_is_one() {
     handle::<AioLeaseQueue<String>>();
     handle::<AioJoinableQueue<String>>();
     handle::<AioSimpleQueue<String>>();
+    handle::<AioManager>();
+    handle::<AioDict<u8, String>>();
+    handle::<AioList<u8>>();
+    handle::<AioSet<u8>>();
+    handle::<AioNamespace>();
+    handle::<AioManagedValue<String>>();
+    handle::<AioManagedArray<f64>>();
+    handle::<AioManagedLock>();
+    handle::<AioManagedCondition>();
+    handle::<AioManagedEvent>();
+    handle::<AioManagedQueue<String>>();
     moved::<AioConnection<u8, String>>();
     moved::<AioSender<u8>>();
     moved::<AioReceiver<u8>>();
@@ -50,6 +61,7 @@ fn every_guard_goes_to_another_thread() {
     guard::<AioRwLockReadGuard>();
     guard::<AioRwLockWriteGuard>();
     guard::<AioArrayGuard<u8>>();
+    guard::<AioManagedLockGuard>();
     guard::<Permit>();
     guard::<Lease<String>>();
     guard::<AioTask<u8>>();
@@ -122,6 +134,15 @@ fn every_error_is_one() {
     error::<ProgramError>();
     error::<CreateMemoryError>();
     error::<OpenMemoryError>();
+    error::<StartError>();
+    error::<ManagerError>();
+    error::<ManagerTimeoutError>();
+    error::<RegisterError>();
+    error::<RegisterTimeoutError>();
+    error::<GetHandleError>();
+    error::<GetHandleTimeoutError>();
+    error::<ProxyError>();
+    error::<ProxyTimeoutError>();
     error::<EncodeError>();
     error::<DecodeError>();
 }

@@ -176,7 +176,7 @@ impl<C: Codec> ClientBuilder<C> {
 }
 
 impl<C: Codec> ClientBuilder<C> {
-    async fn connect_with<W: Waiter, S, R>(
+    pub(crate) async fn connect_with<W: Waiter, S, R>(
         self,
         waiter: &mut W,
         address: Result<Address, AddressError>,

@@ -12,6 +12,7 @@ use super::{
     TryAcceptError, local,
 };
 use crate::AioConnection;
+use crate::sys::Source;
 use crate::sys::gather::Gather;
 use crate::wait::{
     AnyWaiter, Deadline, Park, ParkUntil, Readiness, Ready, Waitable, Waiter, blocking, never,
@@ -137,6 +138,11 @@ impl<S, R, C> AioListener<S, R, C> {
     #[must_use]
     pub fn take_refusals(&self) -> Vec<Refusal> {
         self.shared.pending.lock().take_refusals()
+    }
+
+    /// What is ready when there may be somebody to accept.
+    pub(crate) fn source(&self) -> &Source {
+        self.shared.gather.source()
     }
 
     fn accept_now(&self) -> Option<Result<Made, AcceptError>> {

@@ -17,7 +17,9 @@ use super::packet::{Incoming, Outgoing};
 use super::peer::PeerCredentials;
 use super::receiving::receiving;
 use super::sending::sending;
-use crate::wait::{AnyWaiter, Deadline, Park, ParkUntil, Readiness, Waitable, blocking, never};
+use crate::wait::{
+    AnyWaiter, Deadline, Park, ParkUntil, Readiness, Ready, Waitable, Waiter, blocking, never,
+};
 #[cfg(feature = "tokio")]
 use crate::wait::{Suspend, suspended};
 use crate::wire::{Codec, Postcard, refuse_to_unpack, unpack};
@@ -197,6 +199,49 @@ impl<S, R, C> AioConnection<S, R, C> {
     /// A connection on a byte stream.
     pub(crate) fn on_stream(socket: OwnedFd, max_length: u64, peer: PeerCredentials) -> Self {
         Self::new(End::new(Link::frames(socket, max_length, Some(peer), UnderWay::default())))
+    }
+}
+
+/// A message that is encoded, and sent in as many attempts as it takes.
+pub(crate) struct Letter(Outgoing<'static>);
+
+impl<S: Serialize, R, C: Codec> AioConnection<S, R, C> {
+    pub(crate) fn letter(&self, value: &S) -> Result<Letter, SendError> {
+        self.end.pack::<C, S>(value).map(Letter)
+    }
+}
+
+impl<S, R: DeserializeOwned, C: Codec> AioConnection<S, R, C> {
+    /// Sends it if there is room. `None`: there is none for all of it.
+    pub(crate) fn attempt(&self, letter: &mut Letter) -> Option<Result<(), SendError>> {
+        self.end.send_some(&mut letter.0)
+    }
+
+    pub(crate) async fn post<W: Waiter>(
+        &self,
+        waiter: &mut W,
+        letter: Letter,
+    ) -> Result<Result<(), SendError>, W::GaveUp> {
+        self.end.send(waiter, letter.0).await
+    }
+
+    pub(crate) async fn next<W: Waiter>(&self, waiter: &mut W) -> Result<Result<R, RecvError>, W::GaveUp> {
+        Ok(self.end.receive(waiter).await?.and_then(unpacked::<C, R>))
+    }
+
+    /// Makes `attempt` each time that there may be something to receive, or room to send. `Ok(None)`: this end was sent away.
+    pub(crate) async fn when_ready<W: Waiter, T: Send>(
+        &self,
+        waiter: &mut W,
+        ready: Ready,
+        attempt: impl FnMut() -> Option<T> + Send,
+    ) -> Result<Option<T>, W::GaveUp> {
+        self.end.when_ready(waiter, ready, attempt).await
+    }
+
+    /// Goes on with a message of which a part is out, and whose sender is gone.
+    pub(crate) fn flush(&self) {
+        self.end.flush();
     }
 }
 

@@ -100,6 +100,14 @@ impl End {
         }
     }
 
+    /// The same for a message that stays with the caller until it is out.
+    pub(super) fn send_some(&self, message: &mut Outgoing<'_>) -> Option<Result<(), SendError>> {
+        match self.to_send(message) {
+            Ok(link) => link.send(message),
+            Err(error) => Some(Err(error)),
+        }
+    }
+
     pub(super) async fn send<W: Waiter>(
         &self,
         waiter: &mut W,
@@ -139,6 +147,27 @@ impl End {
             pause.await;
             taken
         })
+    }
+
+    /// Makes `attempt` each time that the socket is ready, until it gives something. `Ok(None)`: this end was sent away.
+    pub(super) async fn when_ready<W: Waiter, T: Send>(
+        &self,
+        waiter: &mut W,
+        ready: Ready,
+        attempt: impl FnMut() -> Option<T> + Send,
+    ) -> Result<Option<T>, W::GaveUp> {
+        let Some(link) = self.link() else { return Ok(None) };
+        waiter.on_fd(&link.source, ready, attempt).await.map(Some)
+    }
+
+    /// Sends what is left of a frame whose sender is gone, as far as there is room.
+    pub(super) fn flush(&self) {
+        if let Some(link) = self.link()
+            && let Some(frames) = link.as_frames()
+            && frames.has_rest()
+        {
+            frames.flush(link.socket());
+        }
     }
 
     /// Waits until a message is there, or the end of the pipe.

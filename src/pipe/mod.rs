@@ -16,6 +16,7 @@ mod sending;
 
 pub(crate) use builder::MAX_LENGTH;
 pub use builder::{AioPipe, PipeBuilder};
+pub(crate) use connection::Letter;
 pub use connection::{AioConnection, AioReceiver, AioSender};
 pub use error::{
     PipeError, PollError, RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError,

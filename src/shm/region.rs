@@ -253,6 +253,18 @@ impl Region {
         Ok(all)
     }
 
+    /// A copy of a descriptor that has travelled and waits unopened, to travel on: of a region's memory, as in
+    /// [`descriptors`](Self::descriptors), a description that is the next receiver's alone.
+    pub(crate) fn send_on(descriptor: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+        let copy = descriptor.try_clone_to_owned()?;
+        if !memfd::is_sealed(&copy) || Self::check(&copy).is_err() {
+            return Ok(copy);
+        }
+        let travelling = memfd::reopen(descriptor)?;
+        ofd::try_share(&travelling, UNDER_WAY)?;
+        Ok(travelling)
+    }
+
     /// (device, inode): the same for everybody who maps this region, and for nothing else while they do.
     pub(crate) fn id(&self) -> (u64, u64) {
         self.id

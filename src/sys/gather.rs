@@ -4,12 +4,15 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::buffer::spare_capacity;
-use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
 };
 
 use super::{Source, clock};
+
+/// So many events are taken at once.
+const AT_ONCE: usize = 64;
 
 /// The descriptor, and its clock.
 pub(crate) struct Gather {
@@ -48,6 +51,24 @@ impl Gather {
         Ok(epoll::add(&self.set, fd, EventData::new_u64(0), flags)?)
     }
 
+    /// Reported by [`reported`](Self::reported) under a number of its own, each time, for as long as there is something to read.
+    pub(crate) fn add_as(&self, fd: impl AsFd, number: u64) -> io::Result<()> {
+        Ok(epoll::add(&self.set, fd, EventData::new_u64(number), EventFlags::IN)?)
+    }
+
+    /// From here on that one is reported for as long as it can be written to, and not for what there is to read; or the reverse.
+    pub(crate) fn turn_as(&self, fd: impl AsFd, number: u64, is_to_write: bool) -> io::Result<()> {
+        let flags = if is_to_write { EventFlags::OUT } else { EventFlags::IN };
+        Ok(epoll::modify(&self.set, fd, EventData::new_u64(number), flags)?)
+    }
+
+    /// Of one in the set: whether it is ready when it can be written to as well. What it is ready for now is reported anew.
+    pub(crate) fn turn_duplex(&self, fd: impl AsFd, is_duplex: bool) -> io::Result<()> {
+        let also = if is_duplex { EventFlags::OUT } else { EventFlags::empty() };
+        let flags = EventFlags::IN | EventFlags::ET | also;
+        Ok(epoll::modify(&self.set, fd, EventData::new_u64(0), flags)?)
+    }
+
     /// Takes it out of the set, while it stays open.
     pub(crate) fn remove(&self, fd: impl std::os::fd::AsFd) {
         let _ = epoll::delete(&self.set, fd);
@@ -55,16 +76,32 @@ impl Gather {
 
     /// Forgets what has been reported, and says whether anything was. To be called before a look at what is in the set.
     pub(crate) fn drain(&self) -> bool {
-        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
         let mut any = false;
         loop {
-            let mut events = Vec::with_capacity(64);
-            match epoll::wait(&self.set, spare_capacity(&mut events), Some(&now)) {
-                Err(rustix::io::Errno::INTR) => {}
-                Ok(count) if count > 0 => any = true,
-                _ => return any,
+            let events = self.some();
+            any |= !events.is_empty();
+            if events.len() < AT_ONCE {
+                return any;
             }
         }
+    }
+
+    /// As [`drain`](Self::drain), for as many as are told at once; the numbers of those that were reported, 0 for what has none.
+    pub(crate) fn reported(&self) -> Vec<u64> {
+        self.some().iter().map(|event| event.data.u64()).collect()
+    }
+
+    /// Fewer than [`AT_ONCE`] are all that there are.
+    fn some(&self) -> Vec<Event> {
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let mut events = Vec::with_capacity(AT_ONCE);
+        let told = rustix::io::retry_on_intr(|| {
+            events.clear();
+            epoll::wait(&self.set, spare_capacity(&mut events), Some(&now))
+        });
+        // The set is there as long as this is.
+        debug_assert!(told.is_ok(), "epoll_wait: {told:?}");
+        events
     }
 
     /// Ready at `at` (`CLOCK_MONOTONIC`, nanoseconds), in place of the time set before; `None`: at no time.

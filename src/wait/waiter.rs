@@ -46,6 +46,11 @@ pub(crate) trait Waiter: Send {
     /// How a notifier reaches this waiter.
     fn reach(&self) -> Reach;
 
+    /// Whether its futures are done at their first poll.
+    fn blocks(&self) -> bool {
+        matches!(self.reach(), Reach::Sleeper)
+    }
+
     /// Waits until `spot`'s turn is no longer `seen`, or for a bounded time.
     fn on_word(
         &mut self,

@@ -1,5 +1,8 @@
 //! How a handle to an object in a region travels: the region as luggage, the object as its offset.
 
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+
 use serde::de::{Deserializer, Error as _};
 use serde::ser::{Error as _, Serializer};
 use serde::{Deserialize, Serialize};
@@ -12,6 +15,11 @@ pub(crate) fn serialize<T: Object, S: Serializer>(object: &Ref<T>, serializer: S
     let region = object.region();
     let luggage = stow_shared(region.id(), || region.descriptors()).map_err(S::Error::custom)?;
     (luggage, object.offset()).serialize(serializer)
+}
+
+/// A copy of a descriptor of luggage that nobody has claimed, for a message to somebody else.
+pub(crate) fn send_on(descriptor: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    Region::send_on(descriptor)
 }
 
 pub(crate) fn deserialize<'de, T: Object, D: Deserializer<'de>>(deserializer: D) -> Result<Ref<T>, D::Error> {

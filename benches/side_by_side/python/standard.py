@@ -286,6 +286,39 @@ class Standard:
             pool.map(a_millisecond, range(MILLISECONDS))
             return MILLISECONDS / 2 * 1e-3 / (time.perf_counter() - begun)
 
+    def managed(self):
+        from multiprocessing.managers import SyncManager
+
+        manager = SyncManager()
+        manager.start(place, (self.mode, False))
+        return manager, manager.dict()
+
+    def manager_dict(self):
+        manager, values = self.managed()
+        value, turn = bytes(self.payload), [0]
+        values[1] = value
+
+        def trip():
+            turn[0] += 1
+            if turn[0] % 2:
+                values[1] = value
+            else:
+                assert values[1] == value
+
+        return trips(self.seconds, trip)
+
+    def manager_calls(self):
+        manager, values = self.managed()
+        value = bytes(self.payload)
+        values[1] = value
+
+        def turn():
+            for _ in range(32):
+                values[1] = value
+                assert values[1] == value
+
+        return rate(self.seconds, turn) * 64
+
 
 class Pipe(Standard):
     def throughput(self):

@@ -7,11 +7,14 @@ pub mod holder_killed_p99;
 mod idle_waiter;
 mod lock_contended;
 mod lock_free;
+pub mod manager_calls;
+mod manager_dict;
 mod pipe_round_trip;
 pub mod pool_10us;
 pub mod pool_1ms;
 mod pool_one_by_one;
 pub mod pool_tiny;
+mod registry_queue;
 mod round_trip;
 mod spawn;
 mod throughput;
@@ -64,4 +67,7 @@ pub const ALL: &[&Case] = &[
     &holder_killed_p50::CASE,
     &holder_killed_p99::CASE,
     &idle_waiter::CASE,
+    &manager_dict::CASE,
+    &manager_calls::CASE,
+    &registry_queue::CASE,
 ];

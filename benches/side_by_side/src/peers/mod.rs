@@ -1,5 +1,6 @@
 //! Who is measured: one file for each peer, or for peers that are one crate's.
 
+mod bare;
 mod command;
 mod crossmist;
 mod eventfd;
@@ -7,6 +8,7 @@ mod futex;
 mod iceoryx;
 mod interprocess;
 mod ipc_channel;
+mod manager;
 mod ours;
 mod parking;
 mod procspawn;
@@ -56,6 +58,10 @@ pub const ALL: &[&Peer] = &[
     &ours::BLOCKING,
     &ours::ASYNC,
     &ours::ASYNC_THREADS,
+    &manager::MANY,
+    &manager::HANDED_OVER,
+    &bare::BLOCKING,
+    &bare::TOKIO,
     &ring::RING,
     &ring::BATCHES,
     &vyukov::VYUKOV,

@@ -24,6 +24,8 @@ pub const MULTIPROCESSING: Peer = Peer {
         ("pool_tiny", standard as Measure),
         ("pool_one_by_one", standard as Measure),
         ("pool_1ms", standard as Measure),
+        ("manager_dict", standard as Measure),
+        ("manager_calls", standard as Measure),
     ],
     except: &[],
     child: None,

@@ -10,7 +10,7 @@ mod waiting;
 
 use aioprocessing::{AioProcess, ProcessFn};
 
-use super::{Measure, Peer, here};
+use super::{Measure, Peer, here, manager};
 use crate::measure::{Setting, on_one_thread, on_threads};
 
 pub use pool::burn;
@@ -35,6 +35,9 @@ pub const BLOCKING: Peer = Peer {
         ("holder_killed_p50", death::holder_killed as Measure),
         ("holder_killed_p99", death::holder_killed as Measure),
         ("idle_waiter", waiting::idle_waiter as Measure),
+        ("manager_dict", manager::trips as Measure),
+        ("manager_calls", manager::one_by_one as Measure),
+        ("registry_queue", manager::by_name as Measure),
     ],
     except: &[],
     child: None,
@@ -60,6 +63,8 @@ pub const ASYNC: Peer = Peer {
         ("holder_killed_p50", death::coro_holder_killed as Measure),
         ("holder_killed_p99", death::coro_holder_killed as Measure),
         ("idle_waiter", waiting::coro_idle_waiter as Measure),
+        ("manager_dict", manager::coro_trips as Measure),
+        ("manager_calls", manager::coro_many as Measure),
     ],
     except: &[],
     child: None,
@@ -93,7 +98,7 @@ fn place(setting: &Setting, role: usize) -> Place {
 }
 
 /// A child that ends with the process that measures.
-fn beside<A>(f: impl ProcessFn<A, Output = ()>, args: A) -> AioProcess<()>
+pub fn beside<A>(f: impl ProcessFn<A, Output = ()>, args: A) -> AioProcess<()>
 where
     A: serde::Serialize + serde::de::DeserializeOwned + 'static,
 {

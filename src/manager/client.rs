@@ -1,0 +1,174 @@
+//! One client, as the server sees it: what it asks, what it is answered, and what it holds over TCP.
+
+use std::collections::{HashMap, VecDeque};
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use super::hall::Hall;
+use super::kept::{Kept, Luggage};
+use super::message::{Answer, Ask, Hello, Request, Response, UNANSWERED};
+use super::waiting::Caller;
+use crate::pipe::{AioConnection, Letter, TryRecvError};
+use crate::planted::planted;
+
+pub(super) type Connection = AioConnection<Response, Request>;
+
+/// So many questions of one client are answered until others are looked at.
+const TURN: u32 = 32;
+
+pub(super) struct Client {
+    connection: Connection,
+    manager: u128,
+    number: u64,
+    /// It knows that it is here.
+    has_greeted: bool,
+    /// Answers that are on their way. While there are any, nothing more is asked.
+    answers: VecDeque<Letter>,
+    /// The server listens for room for them, and not for questions.
+    pub(super) is_awaited: bool,
+    /// The objects that it holds by number, how often, and what keeps them.
+    counted: HashMap<u64, (u64, OwnedFd)>,
+}
+
+/// A client that is gone, or whose questions make no sense.
+pub(super) struct Left;
+
+impl Client {
+    pub(super) fn new(connection: Connection, manager: u128, number: u64, has_greeted: bool) -> Self {
+        let (answers, counted) = (VecDeque::new(), HashMap::new());
+        Self { connection, manager, number, has_greeted, answers, is_awaited: false, counted }
+    }
+
+    /// Answers what is asked, for as long as the answers are taken, and others can be kept waiting.
+    pub(super) fn go_on(&mut self, hall: &mut Hall) -> Result<(), Left> {
+        for _ in 0..planted!("a-busy-client-has-all-turns", TURN, u32::MAX) {
+            self.push()?;
+            if self.is_slow() {
+                return Ok(());
+            }
+            let Request { id, ask } = match self.connection.try_recv() {
+                Ok(request) => request,
+                Err(TryRecvError::Empty) => return Ok(()),
+                Err(TryRecvError::Closed) => return Err(Left),
+                Err(_) => {
+                    planted!("nonsense-ends-the-server", { panic!("nonsense") });
+                    return Err(Left);
+                }
+            };
+            if let Some(answer) = self.hear(id, ask, hall)?
+                && id != UNANSWERED
+            {
+                self.say(id, answer)?;
+            }
+        }
+        self.push()
+    }
+
+    /// Sends the answers that it takes.
+    pub(super) fn push(&mut self) -> Result<(), Left> {
+        while let Some(letter) = self.answers.front_mut() {
+            match self.connection.attempt(letter) {
+                None => planted!("a-slow-client-holds-all", return Ok(()), continue),
+                Some(Ok(())) => drop(self.answers.pop_front()),
+                Some(Err(_)) => return Err(Left),
+            }
+        }
+        Ok(())
+    }
+
+    /// It has not taken all of its answers.
+    pub(super) fn is_slow(&self) -> bool {
+        !self.answers.is_empty()
+    }
+
+    pub(super) fn with_descriptor<O>(&self, look: impl FnOnce(BorrowedFd<'_>) -> O) -> Option<O> {
+        self.connection.with_descriptor(look)
+    }
+
+    pub(super) fn say(&mut self, id: u64, mut answer: Answer) -> Result<(), Left> {
+        if let Err(refusal) = self.lend(&mut answer) {
+            answer = refusal;
+        }
+        let letter = self.connection.letter(&Response { id, answer });
+        let letter = letter.or_else(|error| {
+            self.connection.letter(&Response { id, answer: Answer::Refused(error.to_string()) })
+        });
+        self.answers.push_back(letter.map_err(|_| Left)?);
+        Ok(())
+    }
+
+    fn hear(&mut self, question: u64, mut ask: Ask, hall: &mut Hall) -> Result<Option<Answer>, Left> {
+        match &ask {
+            Ask::Hello(hello) if !self.has_greeted && hello.is_of_a_manager() => {
+                self.has_greeted = true;
+                return Ok(Some(Answer::Hello(Hello::ours(), self.manager)));
+            }
+            _ if !self.has_greeted => return Err(Left),
+            Ask::Hello(_) => return Err(Left),
+            Ask::Release { object } => {
+                self.release(*object);
+                return Ok(None);
+            }
+            _ => {}
+        }
+        for value in ask.values_mut() {
+            self.take(value, hall)?;
+        }
+        Ok(hall.answer(Caller { client: self.number, question }, ask))
+    }
+
+    /// Whether descriptors can't reach it.
+    fn is_elsewhere(&self) -> bool {
+        !self.connection.peer().is_known()
+    }
+
+    /// What the value names is kept by the value from here on.
+    fn take(&self, value: &mut Kept, hall: &Hall) -> Result<(), Left> {
+        for reference in &mut value.references {
+            match &reference.token {
+                Some(token) if hall.is_token(reference.object, &token.0) => {}
+                Some(_) => planted!("references-are-believed", return Err(Left), {}),
+                None => {
+                    let (_, token) = self.counted.get(&reference.object).ok_or(Left)?;
+                    reference.token = Some(Luggage(token.try_clone().map_err(|_| Left)?));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What the answer names is the client's from here on. Refused, nothing is.
+    fn lend(&mut self, answer: &mut Answer) -> Result<(), Answer> {
+        if !self.is_elsewhere() {
+            return Ok(());
+        }
+        if answer.values_mut().iter().any(|value| value.has_descriptors()) {
+            return Err(Answer::Stays);
+        }
+        for value in answer.values_mut() {
+            for reference in &mut value.references {
+                if let Some(token) = reference.token.take() {
+                    self.count(reference.object, token.0);
+                }
+            }
+        }
+        if let Answer::Made { object, token } = answer
+            && let Some(token) = token.take()
+        {
+            self.count(*object, token.0);
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, object: u64, token: OwnedFd) {
+        self.counted.entry(object).or_insert((0, token)).0 += 1;
+    }
+
+    fn release(&mut self, object: u64) {
+        if let Some((count, _)) = self.counted.get_mut(&object) {
+            *count -= 1;
+            if *count == 0 {
+                self.counted.remove(&object);
+            }
+        }
+    }
+}
