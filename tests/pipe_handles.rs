@@ -265,7 +265,7 @@ fn case_112_something_else_is_no_end() {
     struct Pretended(Passed<OwnedFd>, &'static str);
     impl Serialize for Pretended {
         fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-            (&self.0, 100_u64, None::<()>, None::<()>, self.1).serialize(to)
+            (&self.0, 100_u64, None::<()>, false, None::<()>, self.1).serialize(to)
         }
     }
     impl<'de> Deserialize<'de> for Pretended {
