@@ -3,5 +3,5 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo test
-cargo test --all-features --test fixture --test memory_shmem --test queue_types
+cargo test --all-features --test fixture --test memory_shmem --test queue_types --test trace
 cargo test --all-features --doc

@@ -76,6 +76,7 @@ mod supervise;
 #[cfg(not(aioprocessing_loom))]
 mod sync;
 mod sys;
+mod trace;
 mod wait;
 #[cfg(not(aioprocessing_loom))]
 mod wire;

@@ -45,6 +45,11 @@ impl Nap {
         self.0 < FIRST
     }
 
+    /// Whether the sleep that is over was the first of this wait.
+    pub(crate) fn is_first(self) -> bool {
+        self.0 == FIRST
+    }
+
     /// The sleep ran its full length.
     pub(crate) fn grow(&mut self) {
         let longer = planted!("naps-do-not-grow", self.0 * 2, self.0);
