@@ -14,6 +14,7 @@ use aioprocessing::{
 use kit::Watchdog;
 use kit::either::either;
 use kit::sides::{Side, each, start};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -253,6 +254,44 @@ fn a_name_is_taken_replaced_and_forgotten() {
         assert!(!either!(side, manager.unregister("value"), manager.coro_unregister("value")).unwrap());
         assert!(get::<AioValue<u8>>(side, &manager, "value").unwrap_err().is_not_found());
         assert!(names(side, &manager).unwrap().is_empty());
+    }
+}
+
+/// In a process of its own: it must be the only one that opens anything.
+fn get_in_want(side: Side, manager: AioManager) {
+    #[cfg(feature = "tokio")]
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let get = || match side {
+        #[cfg(feature = "tokio")]
+        Side::Coro => runtime.block_on(manager.coro_get("value")),
+        _ => manager.get::<AioValue<u8>>("value"),
+    };
+    let texts = manager.dict::<u8, String>().unwrap();
+    texts.insert(&1, &"one".to_owned()).unwrap();
+    // Whatever the first question needs is there from now on.
+    assert_eq!(get().unwrap().get(), 5);
+    let before = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: Some(64), ..before }).unwrap();
+    let file = std::fs::File::open("/dev/null").unwrap();
+    let mut open: Vec<_> = std::iter::from_fn(|| file.try_clone().ok()).collect();
+    // One is for the wait itself.
+    open.pop();
+    let error = get().unwrap_err();
+    assert!(error.to_string().contains("descriptor"), "{error}");
+    drop(open);
+    setrlimit(Resource::Nofile, before).unwrap();
+    assert_eq!(get().unwrap().get(), 5);
+    assert_eq!(texts.get(&1).unwrap().as_deref(), Some("one"), "what had begun before goes on");
+}
+
+#[test]
+fn a_client_short_of_descriptors_goes_on_later() {
+    let watchdog = Watchdog::new("a_client_short_of_descriptors");
+    for &side in Side::ALL {
+        watchdog.step(format!("{side:?}"));
+        let manager = AioManager::start().unwrap();
+        register(side, &manager, "value", &AioValue::new(5_u8).unwrap()).unwrap();
+        AioProcess::spawn(get_in_want, (side, manager.clone())).unwrap().join().unwrap();
     }
 }
 

@@ -14,6 +14,8 @@ use aioprocessing::{
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+mod kit;
+
 aioprocessing::test_support!();
 
 /// In which way a body is run: it is written once.
@@ -364,6 +366,44 @@ fn case_107_a_killed_peer_ends_the_pipe_although_siblings_live() {
             child.join().unwrap();
         }
     });
+}
+
+/// A packet wakes one of those who block in `recv(2)`. If that one dies before it takes it, the others must not sleep on.
+#[test]
+fn case_107_a_killed_receiver_keeps_no_message_from_another() {
+    let watchdog = kit::Watchdog::new("a killed receiver");
+    let (rx, tx) = AioPipe::<u8>::simplex().unwrap();
+    let (twin, probe) = (rx.try_clone().unwrap(), rx.try_clone().unwrap());
+    let begun = AioEvent::new().unwrap();
+    let receive = |rx: AioReceiver<u8>, begun: AioEvent| {
+        begun.set();
+        rx.recv().map_err(|error| error.to_string())
+    };
+    let child = AioProcess::builder().daemon(true).spawn(receive, (twin, begun.clone())).unwrap();
+    begun.wait().unwrap();
+    let waits = [libc::SYS_poll, libc::SYS_ppoll, libc::SYS_recvfrom].map(|call| format!("{call} "));
+    let is_in_one = |call: &str| {
+        let call = std::fs::read_to_string(call).unwrap();
+        waits.iter().any(|wait| call.starts_with(wait))
+    };
+    let call = format!("/proc/{}/syscall", child.pid());
+    kit::until("the child waits, and is the first to be woken", || is_in_one(&call));
+    let (tell, told) = std::sync::mpsc::channel();
+    let other = std::thread::spawn(move || {
+        tell.send(rustix::thread::gettid()).unwrap();
+        rx.recv()
+    });
+    let call = format!("/proc/self/task/{}/syscall", told.recv().unwrap());
+    kit::until("this process waits, too", || is_in_one(&call) || other.is_finished());
+    watchdog.step("a message is sent, and the child killed");
+    tx.send(&7).unwrap();
+    child.kill().unwrap();
+    let _ = child.join();
+    if !probe.poll(Duration::ZERO).unwrap() {
+        // One of the two has taken it. If it was the child, it is lost with it, and the next is for the other.
+        tx.send(&8).unwrap();
+    }
+    assert!(matches!(other.join().unwrap(), Ok(7 | 8)));
 }
 
 #[test]

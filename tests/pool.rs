@@ -419,6 +419,24 @@ fn case_152_results_of_chunks_may_be_more_than_the_memory() {
     });
 }
 
+#[test]
+fn an_item_too_large_fails_alone() {
+    each_way("an item too large", |way, _| {
+        let pool = AioPool::builder().workers(2).shared_memory(1).build().unwrap();
+        for chunk in [1, 2] {
+            let texts = (0..6).map(|n| "x".repeat(if n == 2 { 200_000 } else { n }));
+            let all = way.collect(pool.with_chunk_size(chunk).imap(|text: String| text.len(), texts));
+            assert_eq!(all.len(), 6);
+            for (n, result) in all.into_iter().enumerate() {
+                match result {
+                    Ok(length) => assert!(length == n && n != 2, "{n}"),
+                    Err(error) => assert!(n == 2, "{n}: {error}"),
+                }
+            }
+        }
+    });
+}
+
 /// The regions that this process has open.
 fn memfds() -> Vec<std::fs::Metadata> {
     let paths = kit::descriptors().into_iter().map(|number| format!("/proc/self/fd/{number}"));

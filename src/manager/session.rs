@@ -204,7 +204,7 @@ impl Session {
         waiter: &mut W,
         ticket: &Ticket<'_>,
     ) -> Result<Result<Answer, ManagerError>, W::GaveUp> {
-        if waiter.blocks() {
+        if waiter.is_done_at_first_poll() {
             self.park(waiter, ticket.id).await
         } else {
             self.suspend(waiter, ticket.id).await
@@ -288,7 +288,16 @@ impl Session {
                     continue;
                 }
                 Err(TryRecvError::Empty) => return,
-                Err(TryRecvError::NoDescriptors) => End::NoDescriptors,
+                // It stays there, for a time when there is room; who waits is told.
+                Err(TryRecvError::NoDescriptors) => {
+                    if let Whose::One(id) = whose {
+                        self.slots.refuse(id, End::NoDescriptors);
+                    }
+                    planted!("a-shortage-ends-a-session", {
+                        self.slots.end(End::NoDescriptors);
+                    });
+                    return;
+                }
                 Err(TryRecvError::Decode { .. } | TryRecvError::Damaged(_)) => End::Nonsense,
                 Err(_) => End::Gone,
             };

@@ -27,6 +27,8 @@ struct Table {
 #[derive(Default)]
 struct Slot {
     answer: Option<Answer>,
+    /// Why it can't be taken at present, for this question alone.
+    refusal: Option<End>,
     /// Of whoever waits for it.
     waker: Option<Waker>,
 }
@@ -92,7 +94,7 @@ impl Slots {
         let mut table = self.0.lock();
         let end = table.end;
         let slot = table.slots.get_mut(&id)?;
-        match (slot.answer.take(), end, waker) {
+        match (slot.answer.take(), slot.refusal.take().or(end), waker) {
             (Some(answer), _, _) => {
                 table.slots.remove(&id);
                 return Some(Ok(answer));
@@ -102,6 +104,13 @@ impl Slots {
             (None, None, None) => {}
         }
         None
+    }
+
+    /// One question gets no answer, whoever waits for it; the others go on.
+    pub(super) fn refuse(&self, id: u64, why: End) {
+        if let Some(slot) = self.0.lock().slots.get_mut(&id) {
+            slot.refusal = Some(why);
+        }
     }
 
     pub(super) fn deliver(&self, id: u64, answer: Answer) -> Delivered {

@@ -57,7 +57,10 @@ impl End {
             return Ok(Self::of(link));
         }
         let socket = link.socket().try_clone_to_owned().map_err(PipeError::Io)?;
-        Ok(Self::new(Link::packets(socket, link.max_length(), link.peer)))
+        link.share();
+        let twin = Link::packets(socket, link.max_length(), link.peer);
+        twin.share();
+        Ok(Self::new(twin))
     }
 
     pub(super) fn max_length(&self) -> Option<u64> {
@@ -133,7 +136,9 @@ impl End {
         waiter: &mut W,
     ) -> Result<Result<Incoming, RecvError>, W::GaveUp> {
         let Some(link) = self.link() else { return Ok(Err(RecvError::Moved)) };
-        let taken = link.receive(waiter).await;
+        // This end's own share, and the one here.
+        let is_alone = Arc::strong_count(&link) == 2;
+        let taken = link.receive(waiter, is_alone).await;
         planted!("pipe-waits-after-taking", taken, {
             let mut is_first = true;
             let pause = std::future::poll_fn(|cx| {
@@ -180,7 +185,7 @@ impl End {
     }
 }
 
-/// `(luggage, the most bytes of a message, the peer, what is half done on a byte stream)`.
+/// `(luggage, the most bytes of a message, the peer, whether others may receive from it, what is half done on a byte stream)`.
 impl Serialize for End {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let refuse = |why: &dyn fmt::Display| S::Error::custom(refuse_to_pack(why));
@@ -194,17 +199,23 @@ impl Serialize for End {
         let socket = socket.map_err(|error| refuse(&PipeError::Io(error)))?;
         let here = self.clone();
         let luggage = stow_and_part(socket, move || here.part()).map_err(S::Error::custom)?;
-        (luggage, link.max_length(), link.peer, half_done).serialize(serializer)
+        (luggage, link.max_length(), link.peer, link.is_shared(), half_done).serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for End {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let (luggage, max_length, peer, half_done) =
-            <(u32, u64, Option<PeerCredentials>, Option<UnderWay>)>::deserialize(deserializer)?;
+        let (luggage, max_length, peer, is_shared, half_done) =
+            <(u32, u64, Option<PeerCredentials>, bool, Option<UnderWay>)>::deserialize(deserializer)?;
         let socket = claim(luggage).map_err(D::Error::custom)?;
         match half_done {
-            None if socket::keeps_packets(&socket) => Ok(Self::new(Link::packets(socket, max_length, peer))),
+            None if socket::keeps_packets(&socket) => {
+                let link = Link::packets(socket, max_length, peer);
+                if is_shared {
+                    link.share();
+                }
+                Ok(Self::new(link))
+            }
             Some(half_done) if stream::is_one(&socket) => {
                 Ok(Self::new(Link::frames(socket, max_length, peer, half_done)))
             }

@@ -1,7 +1,7 @@
 //! The socket of an end: packets on local sockets, frames where there is only a byte stream.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
@@ -9,6 +9,7 @@ use super::error::{PollError, RecvError, SendError};
 use super::frames::{Frames, UnderWay};
 use super::packet::{self, Incoming, Outgoing};
 use super::peer::PeerCredentials;
+use crate::planted::planted;
 use crate::sys::{Source, stream};
 use crate::wait::{Ready, Waiter};
 
@@ -16,6 +17,8 @@ use crate::wait::{Ready, Waiter};
 pub(super) struct Link {
     pub(super) source: Source,
     max_length: AtomicU64,
+    /// Another process may receive from the same socket.
+    is_shared: AtomicBool,
     /// Who was there when the connection was made, where the socket does not say so itself.
     pub(super) peer: Option<PeerCredentials>,
     transport: Transport,
@@ -45,7 +48,8 @@ impl Link {
     }
 
     fn new(socket: OwnedFd, max_length: u64, peer: Option<PeerCredentials>, transport: Transport) -> Self {
-        Self { source: Source::new(socket), max_length: AtomicU64::new(max_length), peer, transport }
+        let (source, max_length) = (Source::new(socket), AtomicU64::new(max_length));
+        Self { source, max_length, is_shared: AtomicBool::new(false), peer, transport }
     }
 
     /// `None`: it sends packets, and so nothing is ever half done.
@@ -58,6 +62,15 @@ impl Link {
 
     pub(super) fn socket(&self) -> BorrowedFd<'_> {
         self.source.as_fd()
+    }
+
+    pub(super) fn is_shared(&self) -> bool {
+        self.is_shared.load(Ordering::Relaxed)
+    }
+
+    /// From now on others may receive from this socket, too.
+    pub(super) fn share(&self) {
+        self.is_shared.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn max_length(&self) -> u64 {
@@ -101,6 +114,10 @@ impl Link {
         let Transport::Packets { taking } = &self.transport else { return self.take() };
         let before = *taking.lock();
         let seen = packet::wait(self.socket());
+        planted!("one-of-several-blocks-in-its-look", {
+            // Time to be killed in.
+            std::thread::sleep(std::time::Duration::from_millis(300));
+        });
         let taken = {
             let mut count = taking.lock();
             // It may have been another packet.
@@ -120,12 +137,18 @@ impl Link {
         Some(taken)
     }
 
-    /// Takes a message, once one is there.
+    /// Takes a message, once one is there. `is_alone`: nobody else is using this end at the moment.
+    ///
+    /// A packet wakes one of those who block in a look, and all of those who poll. One that was woken and dies, or leaves the packet
+    /// where it is, would leave the others asleep: so only who is the only receiver blocks in its look.
     pub(super) async fn receive<W: Waiter>(
         &self,
         waiter: &mut W,
+        is_alone: bool,
     ) -> Result<Result<Incoming, RecvError>, W::GaveUp> {
-        if W::BLOCKS
+        let may_block = planted!("one-of-several-blocks-in-its-look", is_alone && !self.is_shared(), true);
+        if W::ATTEMPT_MAY_BLOCK
+            && may_block
             && let Some(taken) = self.wait_and_take()
         {
             return Ok(taken);

@@ -100,7 +100,7 @@ impl PoolBuilder {
     /// How often a task is run again whose worker died. None by default: it may have done half of its work.
     ///
     /// One that kills every worker may be tried for ever: from the eighth death on it waits before each try, for 1 ms at first and
-    /// for 1 s at last. Other tasks don't wait with it.
+    /// for 50 ms at last, and the items behind it in its chunk with it. Other tasks don't.
     pub fn retries(mut self, retries: u32) -> Self {
         self.options.retries = retries;
         self

@@ -19,6 +19,8 @@ use crate::wait::Look;
 
 /// An item that may be tried for ever is tried at once so many times, and then after longer and longer waits.
 const DEADLY: u32 = 8;
+/// Short at last, too: where something else kills workers all the time, a task that is tried often gets through.
+const DEADLY_WAIT: Backoff = Backoff { first: Duration::from_millis(1), longest: Duration::from_millis(50) };
 
 /// What the owner knows of a cell.
 #[derive(Default)]
@@ -253,8 +255,7 @@ impl Desk {
         slot.is_posted = false;
         match slot.deaths.checked_sub(DEADLY) {
             Some(more) if planted!("a-deadly-item-comes-again-at-once", true, false) => {
-                let wait = Backoff { first: Duration::from_millis(1), longest: Duration::from_secs(1) };
-                self.later.push((clock::now() + wait.after(more as usize), index));
+                self.later.push((clock::now() + DEADLY_WAIT.after(more as usize), index));
             }
             _ => self.again.push(index),
         }

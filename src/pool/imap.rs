@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
-use super::error::TaskError;
+use super::error::{SubmitError, TaskError};
 use super::feed::Fed;
 use super::handle::AioPool;
 use super::progress::Report;
 use super::task::Task;
+use crate::planted::planted;
 use crate::wait::{Deadline, Park, ParkUntil, TimedOut, Waiter, blocking, never};
 #[cfg(feature = "tokio")]
 use crate::wait::{Suspend, suspended};
@@ -108,9 +109,14 @@ impl<'a, T: DeserializeOwned> Imap<'a, T> {
                         self.flight.push_back(Flight::Task(task));
                     }
                     Err(error) => {
-                        // The others would be refused, too.
-                        self.source = None;
-                        self.flight.push_back(Flight::Failed(error.into()));
+                        // Of a chunk every item fails. The others may be shorter; anything else would refuse them, too.
+                        let is_its_own = matches!(error, SubmitError::TooLarge);
+                        let count = if is_its_own { task.order.items } else { 1 };
+                        let failed = || Flight::Failed(error.clone().into());
+                        self.flight.extend(std::iter::repeat_with(failed).take(count as usize));
+                        if planted!("an-item-too-large-ends-a-map", !is_its_own, true) {
+                            self.source = None;
+                        }
                     }
                 },
             }

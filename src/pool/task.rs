@@ -1,7 +1,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use super::outcome::Outcome;
 use super::shared::Shared;
 use crate::process::caught;
 use crate::raw::pool::Order;
+use crate::wait::Look;
 use crate::wait::{Deadline, Park, ParkUntil, blocking, never};
 #[cfg(feature = "tokio")]
 use crate::wait::{Suspend, suspended};
@@ -146,6 +147,10 @@ impl<T: DeserializeOwned + 'static> AioTask<T> {
         let call = move || callback(task.value());
         if !self.task.is_done() {
             callbacks.push(Box::new(call));
+            drop(callbacks);
+            // A worker that has just ended it may have seen all others patient: behind the fence that shows, or it sees this.
+            fence(Ordering::SeqCst);
+            self.shared.with(|desk| desk.drive(Look::Glance));
             return;
         }
         drop(callbacks);

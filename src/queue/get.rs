@@ -9,7 +9,7 @@ use super::{AioQueue, GetError, GetTimeoutError, TryGetError};
 use crate::raw::queue::{NotTaken, Patience};
 use crate::wait::{Deadline, Park, ParkUntil, blocking, never};
 #[cfg(feature = "tokio")]
-use crate::wait::{Suspend, suspended};
+use crate::wait::{Suspend, at_once, suspended};
 use crate::wire::Codec;
 
 impl<T, C> AioQueue<T, C>
@@ -41,7 +41,10 @@ where
     pub fn get(&self) -> Result<T, GetError> {
         self.own()?;
         let mut bytes = buffer::<T>();
-        let taken = never(blocking(self.queue.get(&mut Park::new(), &mut bytes, Patience::Waits)));
+        let taken = match self.queue.get_at_once(&mut bytes) {
+            Some(taken) => taken,
+            None => never(blocking(self.queue.get(&mut Park::new(), &mut bytes, Patience::Waits))),
+        };
         Ok(unpack_item::<T, C>(taken.map_err(Nothing::from)?, bytes)?)
     }
 
@@ -92,7 +95,10 @@ where
     pub async fn coro_get(&self) -> Result<T, GetError> {
         self.own()?;
         let mut bytes = buffer::<T>();
-        let taken = never(suspended(self.queue.get(&mut Suspend::new(), &mut bytes, Patience::Waits)).await);
+        let taken = match at_once(|| self.queue.get_at_once(&mut bytes)).await {
+            Some(taken) => taken,
+            None => never(suspended(self.queue.get(&mut Suspend::new(), &mut bytes, Patience::Waits)).await),
+        };
         Ok(unpack_item::<T, C>(taken.map_err(Nothing::from)?, bytes)?)
     }
 }

@@ -10,7 +10,7 @@ use super::{AioQueue, PutError, PutTimeoutError, TryPutError};
 use crate::raw::queue::{Patience, Refused};
 use crate::wait::{Deadline, Park, ParkUntil, blocking, never};
 #[cfg(feature = "tokio")]
-use crate::wait::{Suspend, suspended};
+use crate::wait::{Suspend, at_once, suspended};
 use crate::wire::{Codec, EncodeError, needs_description};
 
 impl<T, C> AioQueue<T, C>
@@ -74,7 +74,10 @@ where
     /// memory for it.
     pub fn put(&self, item: T) -> Result<(), PutError<T>> {
         let parcel = self.parcel(item).map_err(|(failure, item)| PutError::new(failure, item))?;
-        let done = never(blocking(self.queue.put(&mut Park::new(), parcel.message(), Patience::Waits)));
+        let done = match self.queue.put_at_once(parcel.message()) {
+            Some(done) => done,
+            None => never(blocking(self.queue.put(&mut Park::new(), parcel.message(), Patience::Waits))),
+        };
         self.settle(done, parcel).map_err(|(failure, item)| PutError::new(failure, item))
     }
 
@@ -123,8 +126,11 @@ where
     #[cfg(feature = "tokio")]
     pub async fn coro_put(&self, item: T) -> Result<(), PutError<T>> {
         let parcel = self.parcel(item).map_err(|(failure, item)| PutError::new(failure, item))?;
-        let done =
-            never(suspended(self.queue.put(&mut Suspend::new(), parcel.message(), Patience::Waits)).await);
+        let message = parcel.message();
+        let done = match at_once(|| self.queue.put_at_once(message)).await {
+            Some(done) => done,
+            None => never(suspended(self.queue.put(&mut Suspend::new(), message, Patience::Waits)).await),
+        };
         self.settle(done, parcel).map_err(|(failure, item)| PutError::new(failure, item))
     }
 }

@@ -124,10 +124,10 @@ mod registered {
             Ok(made)
         }
 
-        /// The same if there is one already.
+        /// The same if there is one already; none outside of a runtime.
         pub(crate) fn known(&self, way: Way) -> Option<Arc<Registration>> {
             let table = self.registrations.0.lock();
-            if table.0.is_empty() { None } else { table.find(Handle::current().id(), way) }
+            if table.0.is_empty() { None } else { table.find(Handle::try_current().ok()?.id(), way) }
         }
 
         /// Forgets the registration of the calling runtime, if it turned out to be dead.

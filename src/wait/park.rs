@@ -129,7 +129,7 @@ fn poll_until(source: &Source, ready: Ready, limit: Option<Deadline>) {
 
 impl Waiter for Park {
     type GaveUp = Infallible;
-    const BLOCKS: bool = true;
+    const ATTEMPT_MAY_BLOCK: bool = true;
 
     fn spins(&self, spot: Spot<'_>) -> u32 {
         Bell::spins(spot.words())

@@ -6,11 +6,10 @@ use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFdReadyGuard;
-use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::time::sleep;
 
 use super::Spot;
@@ -18,16 +17,12 @@ use super::bell::Bell;
 use super::edge::{Edge, poll_edge};
 use super::listing::Reach;
 use super::nap::Nap;
+use super::room;
 use super::waiter::{Ready, Waiter, Woken, back_off};
 use crate::planted::planted;
 use crate::shm::atomic::Ordering;
 use crate::shm::notice;
 use crate::sys::{Registration, Source, Watched, Way};
-
-/// A task that spins lets the others run each time after so many looks.
-const YIELD_EVERY: u32 = 8;
-/// A runtime that takes so long to come back to a task has other things to do.
-const BUSY: Duration = Duration::from_micros(3);
 
 /// Between two looks of one that has no descriptor left to wait with.
 const FIRST_NAP: Duration = Duration::from_millis(1);
@@ -48,6 +43,11 @@ pub(crate) fn suspended<F: Future>(future: F) -> impl Future<Output = F::Output>
     tokio::task::coop::cooperative(future)
 }
 
+/// A first attempt, which takes its unit of the budget before it is made: afterwards it would be too late to give way.
+pub(crate) fn at_once<T>(mut attempt: impl FnMut() -> T) -> impl Future<Output = T> {
+    suspended(poll_fn(move |_| Poll::Ready(attempt())))
+}
+
 /// What woke a listening task.
 enum Event {
     Turned,
@@ -62,25 +62,12 @@ impl Waiter for Suspend {
     type GaveUp = Infallible;
 
     fn spins(&self, spot: Spot<'_>) -> u32 {
-        if room_to_spin() == Room::None { 0 } else { Bell::spins(spot.words()) }
+        if room::is_there_any() { Bell::spins(spot.words()) } else { 0 }
     }
 
     async fn pause(&mut self, turn: u32) -> bool {
         back_off(turn);
-        if !turn.is_multiple_of(YIELD_EVERY) || room_to_spin() == Room::Free {
-            return true;
-        }
-        let begun = Instant::now();
-        let mut is_first = true;
-        poll_fn(|cx| {
-            if std::mem::take(&mut is_first) {
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            Poll::Ready(())
-        })
-        .await;
-        begun.elapsed() < BUSY
+        !room::is_yield_due(turn) || room::let_others_run().await
     }
 
     fn reach(&self) -> Reach {
@@ -208,28 +195,6 @@ impl Waiter for Suspend {
     }
 }
 
-/// Whether a task may spin: it holds a thread of its runtime, where others may have to run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Room {
-    /// Nobody would have to wait for it.
-    Free,
-    /// As long as the runtime has nothing else to do.
-    Shared,
-    None,
-}
-
-fn room_to_spin() -> Room {
-    let Ok(runtime) = Handle::try_current() else { return Room::None };
-    let metrics = runtime.metrics();
-    match runtime.runtime_flavor() {
-        RuntimeFlavor::CurrentThread if metrics.num_alive_tasks() == 0 => Room::Free,
-        RuntimeFlavor::CurrentThread => Room::Shared,
-        // Woken by itself, a task may go to another thread, which has to be woken for it.
-        _ if metrics.num_alive_tasks() < metrics.num_workers() => Room::Free,
-        _ => Room::None,
-    }
-}
-
 /// The first attempt. What the runtime knows from before may be old: then that is cleared, so that the wait which follows is one.
 async fn first<T>(source: &Source, ready: Ready, attempt: &mut impl FnMut() -> Option<T>) -> Option<T> {
     let known = if ready == Ready::Read { source.known(Way::Read) } else { None };
@@ -263,48 +228,4 @@ async fn edge_of(
 fn registration(source: &Source) -> Arc<Registration> {
     let made: io::Result<_> = source.registration(Way::Read);
     made.unwrap_or_else(|error| panic!("tokio could not register a descriptor: {error}"))
-}
-
-#[cfg(all(test, not(aioprocessing_loom)))]
-mod tests {
-    use tokio::runtime::Builder;
-
-    use super::*;
-
-    /// In a task, while so many others are there, and the same from where the runtime is entered.
-    fn room(runtime: &tokio::runtime::Runtime, others: usize) -> (Room, Room) {
-        let others: Vec<_> = (0..others).map(|_| runtime.spawn(pending::<()>())).collect();
-        let outside = runtime.block_on(async { room_to_spin() });
-        let inside = runtime.block_on(async { tokio::spawn(async { room_to_spin() }).await.unwrap() });
-        for other in others {
-            other.abort();
-            assert!(runtime.block_on(other).unwrap_err().is_cancelled());
-        }
-        (outside, inside)
-    }
-
-    #[test]
-    fn a_task_spins_where_no_other_has_to_wait_for_it() {
-        let one = Builder::new_current_thread().build().unwrap();
-        assert_eq!(room(&one, 0), (Room::Free, Room::Shared));
-        assert_eq!(room(&one, 1), (Room::Shared, Room::Shared));
-        let three = Builder::new_multi_thread().worker_threads(3).build().unwrap();
-        assert_eq!(room(&three, 1), (Room::Free, Room::Free));
-        assert_eq!(room(&three, 2), (Room::Free, Room::None));
-        assert_eq!(room(&three, 3), (Room::None, Room::None));
-        assert_eq!(room_to_spin(), Room::None);
-    }
-
-    #[test]
-    fn a_task_that_spins_lets_the_others_run_and_gives_up_where_they_have_work() {
-        let runtime = Builder::new_current_thread().build().unwrap();
-        runtime.block_on(async {
-            let mut waiter = Suspend::new();
-            let other = tokio::spawn(async { std::thread::sleep(2 * BUSY) });
-            assert!(!waiter.pause(0).await);
-            assert!(other.is_finished());
-            // Between two yields nothing is asked.
-            assert!(waiter.pause(1).await);
-        });
-    }
 }

@@ -32,7 +32,7 @@ pub(crate) trait Waiter: Send {
     type GaveUp: Send;
 
     /// Whether an attempt may itself block the thread, for as long as it takes.
-    const BLOCKS: bool = false;
+    const ATTEMPT_MAY_BLOCK: bool = false;
 
     /// How many looks to spend before the caller is listed and sleeps.
     fn spins(&self, spot: Spot<'_>) -> u32;
@@ -47,7 +47,7 @@ pub(crate) trait Waiter: Send {
     fn reach(&self) -> Reach;
 
     /// Whether its futures are done at their first poll.
-    fn blocks(&self) -> bool {
+    fn is_done_at_first_poll(&self) -> bool {
         matches!(self.reach(), Reach::Sleeper)
     }
 

@@ -184,7 +184,8 @@ fn cell_at(index: u32) -> u64 {
 
 impl std::fmt::Debug for Board {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let waiting = self.words.tail.load(Ordering::Relaxed) - self.words.head.load(Ordering::Relaxed);
+        let head = self.words.head.load(Ordering::Relaxed);
+        let waiting = self.words.tail.load(Ordering::Relaxed).saturating_sub(head);
         f.debug_struct("Board").field("waiting", &waiting).finish_non_exhaustive()
     }
 }

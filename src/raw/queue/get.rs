@@ -50,6 +50,15 @@ impl Queue {
         Ok(won.and_then(|won| self.finish(won, into)))
     }
 
+    /// The first attempt of a [`get`](Self::get), without what a wait needs. `None`: it may have to wait.
+    #[inline]
+    pub(crate) fn get_at_once(&self, into: &mut Vec<u8>) -> Option<Result<Taken, NotTaken>> {
+        match self.attempt_get(Look::Glance, into, Patience::Waits) {
+            Step::Done(won) => Some(won.and_then(|won| self.finish(won, into))),
+            Step::Wait(_) => None,
+        }
+    }
+
     /// Waits until a get would not have to wait for an item. It takes none: a wake-up that was meant for an item is passed on.
     pub(crate) async fn until_there<W: Waiter>(&self, waiter: &mut W) -> Result<(), W::GaveUp> {
         until(waiter, |look| {

@@ -85,6 +85,18 @@ impl Queue {
         Ok(done)
     }
 
+    /// The first attempt of a [`put`](Self::put), without what a wait needs. `None`: it may have to wait.
+    #[inline]
+    pub(crate) fn put_at_once(&self, message: Message<'_>) -> Option<Result<(), Refused>> {
+        if message.bytes.len() > record::INLINE {
+            return None;
+        }
+        match self.attempt_put(Look::Glance, &[message], None, Patience::Waits) {
+            Step::Done(done) => Some(done.map(drop)),
+            Step::Wait(_) => None,
+        }
+    }
+
     /// Puts a message now or never.
     pub(crate) fn try_put(&self, message: Message<'_>) -> Result<(), Refused> {
         if message.bytes.len() <= record::INLINE
