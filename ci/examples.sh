@@ -2,6 +2,7 @@
 # Every example, held to what it must print. Process numbers become N; where processes print side by side
 # (NAME.any-order.txt) the order of lines is free.
 set -euo pipefail
+cd "$(dirname "$0")/.."
 cargo build --release --examples
 failed=0
 # That one is held to the program it is named after.
@@ -18,7 +19,7 @@ for source in examples/*.rs; do
   fi
   [ "$name" = grep ] && expected=$of_grep
   [ "$name" = wordcount ] && continue # tests/wordcount.rs holds it to other programs
-  if ! printed=$(timeout 120 "target/release/examples/$name" </dev/null); then
+  if ! printed=$(timeout 120 "${CARGO_TARGET_DIR:-target}/release/examples/$name" </dev/null); then
     echo "examples/$name: it failed"
     failed=1
     continue

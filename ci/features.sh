@@ -2,6 +2,7 @@
 # Every feature by itself, without any (the blocking face alone), and all of them.
 # ci/features.sh every: every combination, which takes minutes.
 set -euo pipefail
+cd "$(dirname "$0")/.."
 features=$(sed -n '/^\[features\]/,/^$/s/^\([a-z_]*\) = .*/\1/p' Cargo.toml | grep -v '^default$')
 check() {
   echo "features: ${*:-none}"

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
 # Formatting.
 set -euo pipefail
+cd "$(dirname "$0")/.."
 cargo fmt --all -- --check

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Models of the state machines under loom: as they are, and once with each planted bug, which a model must catch.
 set -euo pipefail
+cd "$(dirname "$0")/.."
 export RUSTFLAGS="--cfg aioprocessing_loom --cfg aioprocessing_planted" RUST_BACKTRACE=0
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/loom
 cargo test --release --lib models

@@ -8,6 +8,7 @@ seconds=${1:-${PREFORK_SECONDS:-30}}
 workers=4
 connections=32
 if ! command -v wrk >/dev/null; then
+  echo "wrk is not installed here: apt-get installs Debian's package of it, on this machine, now"
   apt-get update -qq
   apt-get install -y -qq wrk
 fi

@@ -26,5 +26,13 @@ pub mod crash_model {}
 #[doc = include_str!("../docs/testing.md")]
 pub mod testing {}
 
+#[doc = include_str!("../docs/pictures/scaling-queue.link")]
+#[doc = include_str!("../docs/pictures/scaling-lock.link")]
+#[doc = include_str!("../docs/pictures/scaling-children.link")]
+#[doc = include_str!("../docs/pictures/scaling-objects.link")]
+#[doc = include_str!("../docs/pictures/scaling-event.link")]
+#[doc = include_str!("../docs/performance.md")]
+pub mod performance {}
+
 #[doc = include_str!("../docs/security.md")]
 pub mod security {}

@@ -3,7 +3,8 @@
 //! * [`AioProcess`] runs a function of this program in a process of its own. [`init`] is the first line of `main`,
 //!   [`test_support!`] stands once in each test program.
 //! * [`AioLock`], [`AioEvent`] and [`AioQueue`] are shared between processes, threads and tasks. A handle reaches another
-//!   process as an argument of [`AioProcess::spawn`] or inside of an item.
+//!   process as an argument of [`AioProcess::spawn`] or inside of an item. [`AioLeaseQueue`] delivers again what a process that
+//!   died had taken, and [`AioOnce`] runs a function once for all of them.
 //! * [`AioPipe`] connects two ends that send messages with anything in them, sockets by [`Passed`] included, and
 //!   [`wait_any`] waits for ends, processes, events and queues together.
 //! * [`SharedMemory`] and [`ShareableList`] are named, and shared with Python's of the same name.
@@ -75,6 +76,7 @@ mod supervise;
 #[cfg(not(aioprocessing_loom))]
 mod sync;
 mod sys;
+mod trace;
 mod wait;
 #[cfg(not(aioprocessing_loom))]
 mod wire;

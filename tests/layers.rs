@@ -204,3 +204,38 @@ fn unsafe_stands_in_sys_and_shm_alone() {
         );
     }
 }
+
+/// The files of `src` that ARCHITECTURE.md says name tokio.
+fn files_with_tokio() -> BTreeSet<String> {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let body = text
+        .split("<!-- tokio -->")
+        .nth(1)
+        .expect("ARCHITECTURE.md has a table between <!-- tokio --> marks");
+    let cells = body.lines().filter_map(|line| line.strip_prefix("| `")?.split('|').next());
+    cells
+        .flat_map(|cell| cell.split([',', '`']))
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+fn names_tokio(text: &str) -> bool {
+    code(text).contains("tokio::")
+}
+
+#[test]
+fn tokio_is_named_where_the_table_says() {
+    let all = all();
+    let naming = all.iter().filter(|(.., text)| names_tokio(text));
+    let naming: BTreeSet<String> = naming
+        .map(|(path, ..)| path.strip_prefix(root().join("src")).unwrap().display().to_string())
+        .collect();
+    assert_eq!(naming, files_with_tokio(), "left: what the source does; right: what ARCHITECTURE.md says");
+    // Controls.
+    assert!(names_tokio("fn f() {\n    tokio::spawn(g());\n}"));
+    assert!(!names_tokio(
+        "//! As `tokio::spawn`.\n#[cfg(feature = \"tokio\")]\nfn f() { g(\"tokio::net\") }"
+    ));
+}

@@ -127,8 +127,11 @@ impl AioManager {
         never(blocking(self.register_with(&mut Park::new(), name.to_owned(), asking)))
     }
 
-    /// As [`replace`](Self::replace), and suspends the task. Dropped before it resolves, it is as for
-    /// [`coro_register`](Self::coro_register).
+    /// As [`replace`](Self::replace), and suspends the task.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`coro_register`](Self::coro_register).
     ///
     /// # Errors
     ///
@@ -246,7 +249,11 @@ impl AioManager {
         never(blocking(self.unregister_with(&mut Park::new(), name)))
     }
 
-    /// As [`unregister`](Self::unregister), and suspends the task. Dropped before it resolves, the name is forgotten or not.
+    /// As [`unregister`](Self::unregister), and suspends the task.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it resolves, the name is forgotten or not: nobody can take back what is sent.
     ///
     /// # Errors
     ///
@@ -276,7 +283,11 @@ impl AioManager {
         never(blocking(self.names_with(&mut Park::new())))
     }
 
-    /// As [`names`](Self::names), and suspends the task. Cancel safe.
+    /// As [`names`](Self::names), and suspends the task.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: it changes nothing.
     ///
     /// # Errors
     ///

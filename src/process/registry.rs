@@ -15,6 +15,7 @@ use super::outcome::Outcome;
 use crate::planted::planted;
 use crate::sys::Source;
 use crate::sys::pidfd::{self, Ending};
+use crate::trace;
 use crate::wait::{Ready, Waiter};
 
 /// All that run, or have ended unseen, by number of their start.
@@ -70,6 +71,10 @@ impl Child {
         if !has_ended {
             CHILDREN.lock().insert(serial, child.clone());
         }
+        trace::spawned(pid, child.name());
+        if let Some(ending) = ending {
+            child.tell_of_its_end(ending);
+        }
         child
     }
 
@@ -95,9 +100,19 @@ impl Child {
             state.leash = None;
             drop(state);
             CHILDREN.lock().remove(&self.serial);
+            self.tell_of_its_end(ending);
             return Some(ending);
         }
         state.ending
+    }
+
+    fn tell_of_its_end(&self, ending: Ending) {
+        let (code, signal) = match ending {
+            Ending::Exited(code) => (Some(code), None),
+            Ending::Signaled { signal, .. } => (None, Some(signal)),
+            Ending::Elsewhere => (None, None),
+        };
+        trace::ended(self.pid, &self.name, code, signal);
     }
 
     /// Waits for its end.

@@ -132,6 +132,9 @@ where
         let attempts = lent.attempts();
         let flags = lent.flags();
         let mut loan = Loan { queue: self.inner.queue.clone(), lent: Some(lent), attempts };
+        if attempts > 1 {
+            self.inner.queue.region().tell_of_a_redelivery("queue", attempts);
+        }
         match unpack_item::<T, C>(crate::raw::queue::Taken { flags, luggage: Vec::new() }, bytes) {
             Ok(item) => Ok(Lease { item, loan }),
             Err(nothing) => {

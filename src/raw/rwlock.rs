@@ -228,6 +228,7 @@ impl<'a> RwLock<'a> {
                     || planted!("no-look-for-dead-readers", party.alive.is_alive(owner), true));
             if inside.count() > 0 && !reads {
                 slot.strike(inside);
+                party.alive.tell_of_a_takeover(owner, "read lock");
             }
             reads.then_some(owner)
         })

@@ -24,6 +24,7 @@ use super::{LockWords, Party};
 use crate::planted::planted;
 use crate::shm::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::shm::{Alive, Object, Owner, shared};
+use crate::trace::Later;
 use crate::wait::{Look, Spot, Step, TimedOut, WaitWords, Waiter, blocking, until};
 
 shared! {
@@ -190,6 +191,7 @@ impl<'a> Semaphore<'a> {
         party: Party<'a, A>,
         count: u32,
         thorough: bool,
+        dead: &mut Later<Owner>,
     ) -> Option<u32> {
         let words = self.words;
         let mut spare =
@@ -203,6 +205,7 @@ impl<'a> Semaphore<'a> {
                     || planted!("no-look-for-dead-permit-holders", party.alive.is_alive(owner), true);
                 if !is_held {
                     slot.change(Share::emptied);
+                    dead.note(owner);
                 }
                 is_held
             });
@@ -227,8 +230,10 @@ impl<'a> Semaphore<'a> {
             Step::Done(inside) => inside,
             Step::Wait(spot) => return Step::Wait(spot),
         };
-        let taken = self.take(&inside, party, count, look.is_thorough());
+        let mut dead = Later::new();
+        let taken = self.take(&inside, party, count, look.is_thorough(), &mut dead);
         drop(inside);
+        dead.tell(|owner| party.alive.tell_of_a_takeover(owner, "semaphore"));
         match taken {
             Some(rest) => {
                 if rest > 0 && look.is_listed() {
@@ -258,7 +263,13 @@ impl<'a> Semaphore<'a> {
 
     fn attempt_to_try<A: Alive>(self, look: Look, party: Party<'a, A>, count: u32) -> Step<'a, bool> {
         match self.words.lock.enter(look, party) {
-            Step::Done(inside) => Step::Done(self.take(&inside, party, count, true).is_some()),
+            Step::Done(inside) => {
+                let mut dead = Later::new();
+                let taken = self.take(&inside, party, count, true, &mut dead);
+                drop(inside);
+                dead.tell(|owner| party.alive.tell_of_a_takeover(owner, "semaphore"));
+                Step::Done(taken.is_some())
+            }
             Step::Wait(spot) => Step::Wait(spot),
         }
     }

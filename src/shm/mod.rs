@@ -27,6 +27,8 @@ mod shared;
 mod slot;
 #[cfg(not(aioprocessing_loom))]
 mod stretch;
+#[cfg(not(aioprocessing_loom))]
+mod told;
 
 #[cfg(not(aioprocessing_loom))]
 pub(crate) use area::Area;

@@ -53,6 +53,10 @@ impl Owner {
 /// Asks who lives. Implemented by the region for real, by a table in models.
 pub(crate) trait Alive: Sync {
     fn is_alive(&self, owner: Owner) -> bool;
+
+    /// Tells the user's log, if there is one, that what `from` held when it died was taken over. Not to be called with the inside
+    /// of an object held.
+    fn tell_of_a_takeover(&self, _from: Owner, _object: &str) {}
 }
 
 #[cfg(all(test, not(aioprocessing_loom)))]

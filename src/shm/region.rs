@@ -417,6 +417,10 @@ impl Alive for Region {
         let slot = slot_at(&self.map, owner.slot());
         owner == self.me || slot.is_alive(&self.fd, owner.slot(), owner.generation())
     }
+
+    fn tell_of_a_takeover(&self, from: Owner, object: &str) {
+        Self::tell_of_a_takeover(self, from, object);
+    }
 }
 
 impl Drop for Region {

@@ -2,7 +2,7 @@
 //! tokio runtimes, one after the other or at once.
 //!
 //! An `AsyncFd` belongs to the runtime it was registered in, so a [`Source`] keeps one registration per
-//! runtime, made on first use there and dropped once that runtime is seen to be gone.
+//! runtime and [`Way`], made on first use there and dropped once that runtime is seen to be gone.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 

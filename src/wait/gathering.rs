@@ -91,6 +91,9 @@ impl Gathering {
             if state.nap.is_suspicious() {
                 state.regions.iter().for_each(|region| region.look_for_deaths());
             }
+            if state.nap.becomes_long() {
+                state.regions.iter().for_each(|region| region.tell_of_a_long_wait());
+            }
             state.nap.grow();
             self.doubt();
         }

@@ -1,8 +1,8 @@
-//! Waiting: one attempt, one loop, three waiters.
+//! Waiting: one attempt, one loop, four waiters.
 //!
 //! * [`until`] is the loop: try, enlist, try again, wait.
 //! * [`Waiter`] is how time passes meanwhile: [`Park`] blocks the thread, [`ParkUntil`] does until a deadline,
-//!   `Suspend` suspends the task. [`blocking`] and `suspended` turn a future of theirs into a face.
+//!   `Suspend` and `SuspendUntil` suspend the task. [`blocking`] and `suspended` turn a future of theirs into a face.
 //! * [`wait_any`] is several waits at once.
 //! * [`WaitWords`] stand in shared memory, [`Spot`] joins them to a [`Bell`]. The proof that no wake-up is lost stands
 //!   in `listing.rs`.

@@ -15,13 +15,13 @@ const SUSPICIOUS: u64 = MILLI / 10;
 #[cfg(aioprocessing_planted)]
 const NEVER: u64 = u64::MAX / 4;
 
-/// The next bounded sleep of one wait.
+/// The next bounded sleep of one wait, and whether the wait was found to be long.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Nap(u64);
+pub(crate) struct Nap(u64, bool);
 
 impl Nap {
     pub(crate) fn new() -> Self {
-        Self(FIRST)
+        Self(FIRST, false)
     }
 
     /// Nanoseconds.
@@ -43,6 +43,11 @@ impl Nap {
     /// Whether a death was told of that no look may have found yet.
     pub(crate) fn is_suspicious(self) -> bool {
         self.0 < FIRST
+    }
+
+    /// Whether this wait becomes a long one with the sleep that is over: true once, whatever deaths shorten its sleeps.
+    pub(crate) fn becomes_long(&mut self) -> bool {
+        self.0 * 2 > FIRST && !std::mem::replace(&mut self.1, true)
     }
 
     /// The sleep ran its full length.
@@ -72,5 +77,21 @@ mod tests {
         assert_eq!(nap.length(), LONGEST);
         nap.suspect();
         assert!(nap.length() < FIRST && nap.is_long());
+    }
+
+    #[test]
+    fn a_wait_becomes_long_once() {
+        for is_suspicious in [false, true] {
+            let mut nap = Nap::new();
+            let mut count = 0;
+            for turn in 0..40 {
+                if is_suspicious && turn % 20 == 0 {
+                    nap.suspect();
+                }
+                count += u32::from(nap.becomes_long());
+                nap.grow();
+            }
+            assert_eq!(count, 1);
+        }
     }
 }

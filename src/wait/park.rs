@@ -55,6 +55,9 @@ fn sleep(spot: Spot<'_>, seen: u32, nap: &mut Nap, limit: Option<Deadline>) -> W
     if turn.load(Ordering::Acquire) != seen {
         return Woken::Turned;
     }
+    if nap.becomes_long() {
+        spot.bell().region().tell_of_a_long_wait();
+    }
     nap.grow();
     Woken::InDoubt
 }

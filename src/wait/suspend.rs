@@ -128,6 +128,9 @@ impl Waiter for Suspend {
                     if self.0.is_suspicious() {
                         region.look_for_deaths();
                     }
+                    if self.0.becomes_long() {
+                        region.tell_of_a_long_wait();
+                    }
                     self.0.grow();
                     return Ok(Woken::InDoubt);
                 }

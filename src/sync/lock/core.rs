@@ -110,7 +110,10 @@ impl Core {
         match taken {
             Taken::Clean => None,
             Taken::OwnerDied(None) => Some(Box::new(Last::Panicked)),
-            Taken::OwnerDied(Some(owner)) => Some(Box::new(Last::Died(self.holder(owner)))),
+            Taken::OwnerDied(Some(owner)) => {
+                crate::shm::Alive::tell_of_a_takeover(&**self.words.region(), owner, "lock");
+                Some(Box::new(Last::Died(self.holder(owner))))
+            }
         }
     }
 
