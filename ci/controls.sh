@@ -134,7 +134,6 @@ nonsense-ends-the-server              manager_hostile questions_that_were
 references-are-believed               manager_hostile references_that_are_forged
 what-is-told-waits-for-an-answer      manager_hostile what_there_was_no_room
 a-manager-outlives-its-owner          manager d17
-who-sends-takes-no-answers            manager_objects d4_answers_that
 what-one-receives-others-never-hear-of manager_objects d4_threads
 objects-outlive-their-holders         manager_objects case_158
 a-drop-ends-the-server                manager_custom case_158
