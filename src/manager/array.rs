@@ -7,13 +7,12 @@ use serde::de::DeserializeOwned;
 
 use super::calls::{calls, made, proxy};
 use super::error::ManagerError;
-use super::kept::Kept;
+use super::list::made_of;
 use super::message::{Answer, Call, New};
 use super::proxy::{Proxy, count, done};
 use super::proxy_error::{ProxyError, ProxyTimeoutError};
 use super::store::ListCall;
 use super::{AioList, AioManager};
-use crate::wire::Postcard;
 
 /// So many values of a type in a manager: Python's `SyncManager().Array()`. Made by [`AioManager::array`].
 ///
@@ -45,12 +44,7 @@ pub struct AioManagedArray<T> {
 proxy!(AioManagedArray<T>, "array");
 made! {
     /// Makes an array of these items.
-    array, coro_array = fn<T>(items: impl IntoIterator<Item = T>) -> AioManagedArray where T: Serialize { |manager| {
-        let packed = items.into_iter().map(|item| {
-            Kept::pack::<Postcard, T>(&item, manager.link.manager()).map(|(kept, _)| kept).map_err(ProxyError::Encode)
-        });
-        packed.collect::<Result<_, _>>().map(New::List)
-    } }
+    array, coro_array = fn<T>(items: impl IntoIterator<Item = T>) -> AioManagedArray where T: Serialize { |manager| made_of(manager, items) }
 }
 
 impl<T: Serialize + DeserializeOwned> AioManagedArray<T> {

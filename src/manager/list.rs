@@ -47,12 +47,19 @@ pub struct AioList<T> {
 proxy!(AioList<T>, "list");
 made! {
     /// Makes a list of these items.
-    list, coro_list = fn<T>(items: impl IntoIterator<Item = T>) -> AioList where T: Serialize { |manager| {
-        let packed = items.into_iter().map(|item| {
-            Kept::pack::<Postcard, T>(&item, manager.link.manager()).map(|(kept, _)| kept).map_err(ProxyError::Encode)
-        });
-        packed.collect::<Result<_, _>>().map(New::List)
-    } }
+    list, coro_list = fn<T>(items: impl IntoIterator<Item = T>) -> AioList where T: Serialize { |manager| made_of(manager, items) }
+}
+
+/// A list of these items, to be made by the manager.
+pub(super) fn made_of<T: Serialize>(
+    manager: &AioManager,
+    items: impl IntoIterator<Item = T>,
+) -> Result<New, ProxyError> {
+    let packed = items.into_iter().map(|item| {
+        let packed = Kept::pack::<Postcard, T>(&item, manager.link.manager());
+        packed.map(|(kept, _)| kept).map_err(ProxyError::Encode)
+    });
+    packed.collect::<Result<_, _>>().map(New::List)
 }
 
 fn place(at: usize) -> u64 {

@@ -96,10 +96,7 @@ impl Link {
     /// Takes a message if one is there.
     pub(super) fn take(&self) -> Option<Result<Incoming, RecvError>> {
         match &self.transport {
-            Transport::Packets { taking } => {
-                let taken = self.take_packet(&mut taking.lock(), None)?;
-                Some(taken.and_then(|taken| taken.open(self.max_length())))
-            }
+            Transport::Packets { taking } => self.take_packet(taking, None),
             Transport::Frames(frames) => {
                 let taken = frames.take(self.socket(), self.max_length())?;
                 Some(taken.map(|bytes| Incoming { bytes, descriptors: Vec::new() }))
@@ -118,23 +115,23 @@ impl Link {
             // Time to be killed in.
             std::thread::sleep(std::time::Duration::from_millis(300));
         });
-        let taken = {
-            let mut count = taking.lock();
-            // It may have been another packet.
-            let known = if *count == before { seen } else { None };
-            self.take_packet(&mut count, known)?
-        };
-        Some(taken.and_then(|taken| taken.open(self.max_length())))
+        self.take_packet(taking, seen.map(|flags| (before, flags)))
     }
 
+    /// Takes a packet if one is there. What was seen counts if none has been taken since: otherwise it may have been another.
     fn take_packet(
         &self,
-        count: &mut u64,
-        known: Option<packet::Flags>,
-    ) -> Option<Result<packet::Taken, RecvError>> {
-        let taken = packet::take(self.socket(), known)?;
-        *count += 1;
-        Some(taken)
+        taking: &Mutex<u64>,
+        seen: Option<(u64, packet::Flags)>,
+    ) -> Option<Result<Incoming, RecvError>> {
+        let taken = {
+            let mut count = taking.lock();
+            let known = seen.filter(|(before, _)| *before == *count).map(|(_, flags)| flags);
+            let taken = packet::take(self.socket(), known)?;
+            *count += 1;
+            taken
+        };
+        Some(taken.and_then(|taken| taken.open(self.max_length())))
     }
 
     /// Takes a message, once one is there. `is_alone`: nobody else is using this end at the moment.

@@ -109,14 +109,12 @@ impl<'a, T: DeserializeOwned> Imap<'a, T> {
                         self.flight.push_back(Flight::Task(task));
                     }
                     Err(error) => {
-                        // Of a chunk every item fails. The others may be shorter; anything else would refuse them, too.
-                        let is_its_own = matches!(error, SubmitError::TooLarge);
-                        let count = if is_its_own { task.order.items } else { 1 };
-                        let failed = || Flight::Failed(error.clone().into());
-                        self.flight.extend(std::iter::repeat_with(failed).take(count as usize));
-                        if planted!("an-item-too-large-ends-a-map", !is_its_own, true) {
+                        // A chunk of several never is too large: it is this item, and the others may be shorter. Anything else
+                        // would refuse them, too.
+                        if planted!("an-item-too-large-ends-a-map", error != SubmitError::TooLarge, true) {
                             self.source = None;
                         }
+                        self.flight.push_back(Flight::Failed(error.into()));
                     }
                 },
             }
@@ -132,6 +130,12 @@ impl<'a, T: DeserializeOwned> Imap<'a, T> {
         }
     }
 
+    /// It counts no more towards what is under way.
+    fn has_landed(&mut self, task: &Task) {
+        self.items -= task.order.items as usize;
+        self.bytes -= task.args_length;
+    }
+
     fn unload(&mut self, place: usize) {
         match self.flight.remove(place) {
             None => {}
@@ -140,8 +144,7 @@ impl<'a, T: DeserializeOwned> Imap<'a, T> {
                 self.report.add(1);
             }
             Some(Flight::Task(task)) => {
-                self.items -= task.order.items as usize;
-                self.bytes -= task.args_length;
+                self.has_landed(&task);
                 if let Some(outcome) = task.outcome.get() {
                     outcome.each(task.order.items, |result| self.ready.push_back(result));
                     self.report.add(task.order.items as usize);
@@ -225,8 +228,7 @@ impl<'a, T: DeserializeOwned> Imap<'a, T> {
             let (done, failed) = match self.flight.pop_front() {
                 Some(Flight::Failed(error)) => (1, Some(error)),
                 Some(Flight::Task(task)) => {
-                    self.items -= task.order.items as usize;
-                    self.bytes -= task.args_length;
+                    self.has_landed(&task);
                     (task.order.items as usize, append(&task, &mut all))
                 }
                 None => (0, None),

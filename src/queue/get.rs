@@ -41,7 +41,7 @@ where
     pub fn get(&self) -> Result<T, GetError> {
         self.own()?;
         let mut bytes = buffer::<T>();
-        let taken = match self.queue.get_at_once(&mut bytes) {
+        let taken = match self.queue.get_at_once(&mut bytes, Patience::Waits) {
             Some(taken) => taken,
             None => never(blocking(self.queue.get(&mut Park::new(), &mut bytes, Patience::Waits))),
         };
@@ -95,7 +95,7 @@ where
     pub async fn coro_get(&self) -> Result<T, GetError> {
         self.own()?;
         let mut bytes = buffer::<T>();
-        let taken = match at_once(|| self.queue.get_at_once(&mut bytes)).await {
+        let taken = match at_once(|| self.queue.get_at_once(&mut bytes, Patience::Waits)).await {
             Some(taken) => taken,
             None => never(suspended(self.queue.get(&mut Suspend::new(), &mut bytes, Patience::Waits)).await),
         };

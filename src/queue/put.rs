@@ -74,7 +74,7 @@ where
     /// memory for it.
     pub fn put(&self, item: T) -> Result<(), PutError<T>> {
         let parcel = self.parcel(item).map_err(|(failure, item)| PutError::new(failure, item))?;
-        let done = match self.queue.put_at_once(parcel.message()) {
+        let done = match self.queue.put_at_once(parcel.message(), Patience::Waits) {
             Some(done) => done,
             None => never(blocking(self.queue.put(&mut Park::new(), parcel.message(), Patience::Waits))),
         };
@@ -127,7 +127,7 @@ where
     pub async fn coro_put(&self, item: T) -> Result<(), PutError<T>> {
         let parcel = self.parcel(item).map_err(|(failure, item)| PutError::new(failure, item))?;
         let message = parcel.message();
-        let done = match at_once(|| self.queue.put_at_once(message)).await {
+        let done = match at_once(|| self.queue.put_at_once(message, Patience::Waits)).await {
             Some(done) => done,
             None => never(suspended(self.queue.put(&mut Suspend::new(), message, Patience::Waits)).await),
         };

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::cases::{holder_killed_p50, holder_killed_p99};
+use crate::cases::holder_killed::{KILLS_FOR_P50, KILLS_FOR_P99};
 
 /// One cell of one case, for one system.
 #[derive(Clone, Copy, Debug)]
@@ -188,7 +188,7 @@ pub async fn coro_bounce(setting: &Setting, mut trip: impl AsyncFnMut(Vec<u8>) -
 
 /// How many holders to kill.
 pub fn kills(setting: &Setting) -> usize {
-    if setting.case == "holder_killed_p99" { holder_killed_p99::KILLS } else { holder_killed_p50::KILLS }
+    if setting.case == "holder_killed_p99" { KILLS_FOR_P99 } else { KILLS_FOR_P50 }
 }
 
 /// The quantile that the case asks for.

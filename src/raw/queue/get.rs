@@ -52,8 +52,12 @@ impl Queue {
 
     /// The first attempt of a [`get`](Self::get), without what a wait needs. `None`: it may have to wait.
     #[inline]
-    pub(crate) fn get_at_once(&self, into: &mut Vec<u8>) -> Option<Result<Taken, NotTaken>> {
-        match self.attempt_get(Look::Glance, into, Patience::Waits) {
+    pub(crate) fn get_at_once(
+        &self,
+        into: &mut Vec<u8>,
+        patience: Patience,
+    ) -> Option<Result<Taken, NotTaken>> {
+        match self.attempt_get(Look::Glance, into, patience) {
             Step::Done(won) => Some(won.and_then(|won| self.finish(won, into))),
             Step::Wait(_) => None,
         }
@@ -78,8 +82,8 @@ impl Queue {
 
     /// Takes a message now or never.
     pub(crate) fn try_get(&self, into: &mut Vec<u8>) -> Result<Taken, NotTaken> {
-        if let Step::Done(won) = self.attempt_get(Look::Glance, into, Patience::Tries) {
-            return won.and_then(|won| self.finish(won, into));
+        if let Some(done) = self.get_at_once(into, Patience::Tries) {
+            return done;
         }
         let mut waiter = ParkUntil::new(Self::grace());
         blocking(self.get(&mut waiter, into, Patience::Tries)).unwrap_or(Err(NotTaken::Empty))

@@ -87,11 +87,15 @@ impl Queue {
 
     /// The first attempt of a [`put`](Self::put), without what a wait needs. `None`: it may have to wait.
     #[inline]
-    pub(crate) fn put_at_once(&self, message: Message<'_>) -> Option<Result<(), Refused>> {
+    pub(crate) fn put_at_once(
+        &self,
+        message: Message<'_>,
+        patience: Patience,
+    ) -> Option<Result<(), Refused>> {
         if message.bytes.len() > record::INLINE {
             return None;
         }
-        match self.attempt_put(Look::Glance, &[message], None, Patience::Waits) {
+        match self.attempt_put(Look::Glance, &[message], None, patience) {
             Step::Done(done) => Some(done.map(drop)),
             Step::Wait(_) => None,
         }
@@ -99,10 +103,8 @@ impl Queue {
 
     /// Puts a message now or never.
     pub(crate) fn try_put(&self, message: Message<'_>) -> Result<(), Refused> {
-        if message.bytes.len() <= record::INLINE
-            && let Step::Done(done) = self.attempt_put(Look::Glance, &[message], None, Patience::Tries)
-        {
-            return done.map(drop);
+        if let Some(done) = self.put_at_once(message, Patience::Tries) {
+            return done;
         }
         let mut waiter = ParkUntil::new(Self::grace());
         blocking(self.put(&mut waiter, message, Patience::Tries)).unwrap_or(Err(Refused::Full))

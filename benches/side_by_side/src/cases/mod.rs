@@ -2,8 +2,7 @@
 
 pub mod batches;
 mod event;
-pub mod holder_killed_p50;
-pub mod holder_killed_p99;
+pub mod holder_killed;
 mod idle_waiter;
 mod lock_contended;
 mod lock_free;
@@ -64,8 +63,8 @@ pub const ALL: &[&Case] = &[
     &pool_one_by_one::CASE,
     &pool_10us::CASE,
     &pool_1ms::CASE,
-    &holder_killed_p50::CASE,
-    &holder_killed_p99::CASE,
+    &holder_killed::P50,
+    &holder_killed::P99,
     &idle_waiter::CASE,
     &manager_dict::CASE,
     &manager_calls::CASE,
