@@ -45,6 +45,10 @@ fn every_handle_is_one() {
     handle::<AioManagedValue<String>>();
     handle::<AioManagedArray<f64>>();
     handle::<AioManagedLock>();
+    handle::<AioManagedRLock>();
+    handle::<AioManagedSemaphore>();
+    handle::<AioManagedBarrier>();
+    handle::<AioManagedJoinableQueue<String>>();
     handle::<AioManagedCondition>();
     handle::<AioManagedEvent>();
     handle::<AioManagedQueue<String>>();
@@ -62,6 +66,7 @@ fn every_guard_goes_to_another_thread() {
     guard::<AioRwLockWriteGuard>();
     guard::<AioArrayGuard<u8>>();
     guard::<AioManagedLockGuard>();
+    guard::<AioManagedPermit>();
     guard::<Permit>();
     guard::<Lease<String>>();
     guard::<AioTask<u8>>();
