@@ -18,8 +18,8 @@ impl Permit {
         self.count
     }
 
-    /// Keeps the permits without this value: they come back by [`AioSemaphore::release`](crate::AioSemaphore::release) alone, whoever calls it, and not when
-    /// the process ends. With that, a permit can be taken in one process and given back in another.
+    /// Keeps the permits without this value: they come back by [`AioSemaphore::release`](crate::AioSemaphore::release) alone,
+    /// whoever calls it, and not when the process ends. With that, a permit can be taken in one process and given back in another.
     pub fn forget(mut self) {
         if self.core.is_ours() {
             self.core.raw().forget(self.core.party(), self.count);
