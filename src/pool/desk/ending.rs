@@ -20,9 +20,9 @@ impl Desk {
         if index == WAITING {
             self.backlog.retain(|other| !Arc::ptr_eq(other, task));
         } else {
-            let Some(slot) = self.slots.get(index as usize) else { return false };
-            let turn = slot.turn;
-            if !slot.is_posted {
+            let Some(note) = self.notes.get(index as usize) else { return false };
+            let turn = note.turn;
+            if !note.is_posted {
                 self.again.retain(|&other| other != index);
                 self.later.retain(|&(_, other)| other != index);
                 self.clear(index);
@@ -46,7 +46,7 @@ impl Desk {
     /// Takes back all tasks that no worker has begun.
     pub(in crate::pool) fn cancel_all(&mut self) {
         let mut tasks: Vec<_> = self.backlog.iter().cloned().collect();
-        tasks.extend(self.slots.iter().filter_map(|slot| slot.task.clone()));
+        tasks.extend(self.notes.iter().filter_map(|note| note.task.clone()));
         for task in tasks {
             self.cancel(&task, false);
         }
@@ -61,9 +61,9 @@ impl Desk {
         self.crew.kill_all();
         self.board.close();
         let mut tasks: Vec<_> = self.backlog.drain(..).collect();
-        tasks.extend(self.slots.iter_mut().filter_map(|slot| {
-            slot.is_posted = false;
-            slot.task.take()
+        tasks.extend(self.notes.iter_mut().filter_map(|note| {
+            note.is_posted = false;
+            note.task.take()
         }));
         for task in tasks {
             self.conclude(&task, Outcome::failed(error.clone()));

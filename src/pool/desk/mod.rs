@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use super::crew::Crew;
 use super::error::{SubmitError, TaskError};
 use super::luggage::Counter;
-use super::outcome::{Luggage, Outcome, Piece};
+use super::outcome::{Outcome, Piece, RecordLuggage};
 use super::task::{DONE, Task};
 use crate::planted::planted;
 use crate::raw::pool::{Board, CELLS, Phase};
@@ -19,7 +19,7 @@ use crate::wait::Look;
 
 /// What the owner knows of a cell.
 #[derive(Default)]
-pub(super) struct Slot {
+pub(super) struct CellNote {
     pub(super) task: Option<Arc<Task>>,
     pub(super) turn: u32,
     /// Where the task was last begun, and how often an item died there.
@@ -41,7 +41,7 @@ pub(super) enum Stage {
 
 pub(super) struct Desk {
     pub(super) board: Board,
-    pub(super) slots: Vec<Slot>,
+    pub(super) notes: Vec<CellNote>,
     pub(super) free: Vec<u32>,
     /// Not on the board yet.
     pub(super) backlog: VecDeque<Arc<Task>>,
@@ -68,11 +68,11 @@ pub(super) struct Desk {
 
 impl Desk {
     pub(super) fn new(board: Board, counter: Counter, crew: Crew) -> Self {
-        let mut slots = Vec::new();
-        slots.resize_with(CELLS as usize, Slot::default);
+        let mut notes = Vec::new();
+        notes.resize_with(CELLS as usize, CellNote::default);
         Self {
             board,
-            slots,
+            notes,
             free: (0..CELLS).rev().collect(),
             backlog: VecDeque::new(),
             again: Vec::new(),
@@ -143,8 +143,8 @@ impl Desk {
     }
 
     pub(super) fn phase(&self, index: u32) -> Option<Phase> {
-        let slot = self.slots.get(index as usize)?;
-        if slot.is_posted { self.board.phase(index, slot.turn) } else { None }
+        let note = self.notes.get(index as usize)?;
+        if note.is_posted { self.board.phase(index, note.turn) } else { None }
     }
 
     pub(super) fn take_done(&mut self, index: u32) {
@@ -152,20 +152,23 @@ impl Desk {
         let phase = self.phase(index);
         let Some(Phase::Done(serial) | Phase::Full(serial)) = phase else { return };
         self.crew.has_worked(serial);
-        let slot = &mut self.slots[index as usize];
-        let Some(task) = slot.task.clone() else { return };
+        let note = &mut self.notes[index as usize];
+        let Some(task) = note.task.clone() else { return };
         match self.board.collect(index) {
             Err(_) => self.give_up("its shared memory is damaged".to_owned()),
             Ok(collected) => {
-                if collected.item > slot.item {
-                    slot.deaths = 0;
+                if collected.item > note.item {
+                    note.deaths = 0;
                 }
-                let luggage =
-                    if collected.has_luggage { self.counter.take(index, slot.turn) } else { Luggage::new() };
-                slot.pieces.push(Piece::Records(collected.results, luggage));
+                let luggage = if collected.has_luggage {
+                    self.counter.take(index, note.turn)
+                } else {
+                    RecordLuggage::new()
+                };
+                note.pieces.push(Piece::Records(collected.results, luggage));
                 if phase == Some(Phase::Full(serial)) {
-                    slot.item = collected.item;
-                    self.board.hand_back(index, slot.turn, serial, collected.item);
+                    note.item = collected.item;
+                    self.board.hand_back(index, note.turn, serial, collected.item);
                 } else if collected.item < task.order.items {
                     // Its worker has served its number.
                     self.go_on(index, collected.item);
@@ -178,19 +181,19 @@ impl Desk {
 
     /// All items of the task are accounted for.
     pub(super) fn finish(&mut self, index: u32) {
-        let slot = &mut self.slots[index as usize];
-        let pieces = std::mem::take(&mut slot.pieces);
+        let note = &mut self.notes[index as usize];
+        let pieces = std::mem::take(&mut note.pieces);
         if let Some(task) = self.clear(index) {
             self.conclude(&task, Outcome { pieces });
         }
     }
 
     pub(super) fn clear(&mut self, index: u32) -> Option<Arc<Task>> {
-        let slot = &mut self.slots[index as usize];
-        slot.is_posted = false;
-        slot.pieces.clear();
-        let task = slot.task.take()?;
-        self.board.clear(index, slot.turn);
+        let note = &mut self.notes[index as usize];
+        note.is_posted = false;
+        note.pieces.clear();
+        let task = note.task.take()?;
+        self.board.clear(index, note.turn);
         self.args = self.args.saturating_sub(Board::cost(task.args_length));
         self.free.push(index);
         Some(task)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::{Desk, Slot};
+use super::{CellNote, Desk};
 use crate::planted::planted;
 use crate::pool::error::{luggage, os};
 use crate::pool::outcome::Outcome;
@@ -50,19 +50,19 @@ impl Desk {
             return Some(task);
         }
         let index = self.free.pop()?;
-        let slot = &mut self.slots[index as usize];
-        slot.turn = slot.turn.wrapping_add(1);
+        let note = &mut self.notes[index as usize];
+        note.turn = note.turn.wrapping_add(1);
         let filled = {
             let args = task.args.lock();
-            self.board.fill(index, slot.turn, &task.order, &args)
+            self.board.fill(index, note.turn, &task.order, &args)
         };
         match filled {
             Ok(()) => {
                 self.args += cost;
                 *task.args.lock() = Vec::new();
                 task.place.store(index, Ordering::Relaxed);
-                slot.task = Some(task);
-                (slot.item, slot.deaths) = (0, 0);
+                note.task = Some(task);
+                (note.item, note.deaths) = (0, 0);
                 if !self.post(index) {
                     self.again.push(index);
                 }
@@ -88,9 +88,9 @@ impl Desk {
 
     /// Puts a cell up for taking. False: there is no room for its descriptors now.
     fn post(&mut self, index: u32) -> bool {
-        let slot = &self.slots[index as usize];
-        if let Some(task) = slot.task.clone().filter(|task| task.order.has_luggage) {
-            match self.send_luggage(index, slot.turn, &task) {
+        let note = &self.notes[index as usize];
+        if let Some(task) = note.task.clone().filter(|task| task.order.has_luggage) {
+            match self.send_luggage(index, note.turn, &task) {
                 Ok(true) => {}
                 Ok(false) => return false,
                 Err(error) => {
@@ -100,9 +100,9 @@ impl Desk {
                 }
             }
         }
-        let slot = &mut self.slots[index as usize];
-        slot.is_posted = true;
-        if self.board.post(index, slot.turn, slot.item).is_err() {
+        let note = &mut self.notes[index as usize];
+        note.is_posted = true;
+        if self.board.post(index, note.turn, note.item).is_err() {
             self.give_up("its shared memory is damaged".to_owned());
         }
         true
@@ -111,9 +111,10 @@ impl Desk {
     fn send_luggage(&mut self, index: u32, turn: u32, task: &Task) -> io::Result<bool> {
         let mut luggage = task.luggage.lock();
         let is_sent = self.counter.send(index, turn, &luggage)? || {
-            let is_under_way =
-                |slot: &Slot| slot.is_posted && slot.task.as_ref().is_some_and(|task| task.order.has_luggage);
-            if self.slots.iter().any(is_under_way) {
+            let is_under_way = |note: &CellNote| {
+                note.is_posted && note.task.as_ref().is_some_and(|task| task.order.has_luggage)
+            };
+            if self.notes.iter().any(is_under_way) {
                 return Ok(false);
             }
             // What fills the socket belongs to tasks that were withdrawn.
@@ -128,11 +129,11 @@ impl Desk {
 
     /// The task goes on at `item`, whoever takes it.
     pub(in crate::pool) fn go_on(&mut self, index: u32, item: u32) {
-        let slot = &mut self.slots[index as usize];
-        slot.turn = slot.turn.wrapping_add(1);
-        slot.item = item;
-        slot.is_posted = false;
-        match slot.deaths.checked_sub(DEADLY) {
+        let note = &mut self.notes[index as usize];
+        note.turn = note.turn.wrapping_add(1);
+        note.item = item;
+        note.is_posted = false;
+        match note.deaths.checked_sub(DEADLY) {
             Some(more) if planted!("a-deadly-item-comes-again-at-once", true, false) => {
                 self.later.push((clock::now() + DEADLY_WAIT.after(more as usize), index));
             }
