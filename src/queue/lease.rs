@@ -84,6 +84,15 @@ impl<T, C> AioLeaseQueue<T, C> {
         Ok(())
     }
 
+    /// [`join`](Self::join), now or never: whether every item is done with at this moment.
+    ///
+    /// # Errors
+    ///
+    /// [`JoinQueueError::Timeout`] if one is not; otherwise as [`join`](Self::join).
+    pub fn try_join(&self) -> Result<(), JoinQueueError> {
+        self.join_timeout(Duration::ZERO)
+    }
+
     /// [`join`](Self::join) for `timeout` at the longest.
     ///
     /// # Errors
