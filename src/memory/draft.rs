@@ -9,7 +9,7 @@ use super::name;
 use super::tracker::{self, TrackError};
 use crate::shm::Bytes;
 use crate::sys::memfd;
-use crate::sys::named::{self, Identity};
+use crate::sys::named::{self, FileId};
 
 /// The name as the system has it, if nobody else does at this moment: a look before memory is zeroed in vain.
 pub(super) fn free(name: &str) -> Result<&str, CreateMemoryError> {
@@ -24,7 +24,7 @@ pub(super) fn free(name: &str) -> Result<&str, CreateMemoryError> {
 pub(super) struct Draft {
     file: OwnedFd,
     size: usize,
-    identity: Identity,
+    identity: FileId,
 }
 
 impl Draft {

@@ -11,7 +11,7 @@ use super::tracker;
 use super::tracker::TrackError;
 use crate::shm::Bytes;
 use crate::sys::memfd;
-use crate::sys::named::{self, Identity, Unlinked};
+use crate::sys::named::{self, FileId, Unlinked};
 
 /// A block of shared memory with a name, by which any program of the same user attaches to it: Python's
 /// `multiprocessing.shared_memory.SharedMemory`.
@@ -70,7 +70,7 @@ pub struct SharedMemory {
 /// This process's view of a block.
 pub(super) struct Block {
     pub(super) bytes: Bytes,
-    pub(super) identity: Identity,
+    pub(super) identity: FileId,
 }
 
 impl SharedMemory {

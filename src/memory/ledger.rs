@@ -12,7 +12,7 @@ use rustix::io::{pread, pwrite, retry_on_intr};
 
 use super::name::LONGEST;
 use crate::sys::memfd;
-use crate::sys::named::{self, Identity};
+use crate::sys::named::{self, FileId};
 
 /// Device, inode, length of the name (0: no record), name; the rest is not used.
 const RECORD: usize = 512;
@@ -25,7 +25,7 @@ const _: () = assert!(NAME_AT + LONGEST <= RECORD && 4096 % RECORD == 0);
 pub(super) struct Ledger {
     file: OwnedFd,
     /// The record of each name that counts.
-    records: HashMap<Identity, (usize, String)>,
+    records: HashMap<FileId, (usize, String)>,
     free: Vec<usize>,
     length: usize,
     /// From this length on it pays to look for names that others have removed.
@@ -42,7 +42,7 @@ impl Ledger {
         self.file.as_fd().try_clone_to_owned()
     }
 
-    pub(super) fn enter(&mut self, name: &str, file: Identity) -> io::Result<()> {
+    pub(super) fn enter(&mut self, name: &str, file: FileId) -> io::Result<()> {
         if self.free.is_empty() && self.length >= self.sweep_at {
             self.sweep();
             self.sweep_at = 2 * self.records.len().max(32);
@@ -60,7 +60,7 @@ impl Ledger {
         Ok(())
     }
 
-    pub(super) fn strike(&mut self, file: Identity) {
+    pub(super) fn strike(&mut self, file: FileId) {
         if let Some((index, _)) = self.records.remove(&file) {
             // A record that stays is harmless: the name is not that file's any more.
             let _ = self.write(index, &[0; RECORD]);
@@ -78,7 +78,7 @@ impl Ledger {
     /// Strikes the names that others have removed.
     fn sweep(&mut self) {
         let is_gone = |name: &str, file| matches!(named::identity(name), Ok(found) if found != Some(file));
-        let gone: Vec<Identity> = self
+        let gone: Vec<FileId> = self
             .records
             .iter()
             .filter_map(|(&file, (_, name))| is_gone(name, file).then_some(file))
@@ -94,7 +94,7 @@ impl Ledger {
     }
 }
 
-fn record(name: &str, (device, inode): Identity) -> [u8; RECORD] {
+fn record(name: &str, (device, inode): FileId) -> [u8; RECORD] {
     let mut record = [0; RECORD];
     record[..8].copy_from_slice(&device.to_ne_bytes());
     record[8..16].copy_from_slice(&inode.to_ne_bytes());
@@ -104,7 +104,7 @@ fn record(name: &str, (device, inode): Identity) -> [u8; RECORD] {
 }
 
 /// What stands in the ledger.
-pub(super) fn read(file: &OwnedFd) -> Vec<(String, Identity)> {
+pub(super) fn read(file: &OwnedFd) -> Vec<(String, FileId)> {
     let mut all = Vec::new();
     let mut bytes = [0; RECORD];
     while let Ok(RECORD) = retry_on_intr(|| pread(file, &mut bytes, (all.len() * RECORD) as u64)) {
@@ -113,7 +113,7 @@ pub(super) fn read(file: &OwnedFd) -> Vec<(String, Identity)> {
     all.into_iter().flatten().collect()
 }
 
-fn parsed(record: &[u8; RECORD]) -> Option<(String, Identity)> {
+fn parsed(record: &[u8; RECORD]) -> Option<(String, FileId)> {
     let word = |at: usize| Some(u64::from_ne_bytes(record.get(at..at + 8)?.try_into().ok()?));
     let length = usize::try_from(word(16)?).ok().filter(|length| (1..=LONGEST).contains(length))?;
     let name = std::str::from_utf8(record.get(NAME_AT..NAME_AT + length)?).ok()?;

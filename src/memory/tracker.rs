@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 
 use super::ledger::{self, Ledger};
 use crate::planted::planted;
-use crate::sys::named::{self, Identity};
+use crate::sys::named::{self, FileId};
 use crate::sys::{Source, forked, pidfd, signal};
 use crate::wait::{Park, Ready, Waiter, blocking, never};
 use crate::{AioProcess, Passed, SpawnError, Stdio};
@@ -40,7 +40,7 @@ impl From<io::Error> for TrackError {
 }
 
 /// The name goes with this process, if it is still that file's then. To be called before the file gets it.
-pub(super) fn track(name: &str, file: Identity) -> Result<(), TrackError> {
+pub(super) fn track(name: &str, file: FileId) -> Result<(), TrackError> {
     if forked::is_fork() {
         return Err(TrackError::Forked);
     }
@@ -64,7 +64,7 @@ pub(super) fn track(name: &str, file: Identity) -> Result<(), TrackError> {
 }
 
 /// That file has lost its name.
-pub(super) fn forget(file: Identity) {
+pub(super) fn forget(file: FileId) {
     if !forked::is_fork()
         && let Some(tracker) = &mut *TRACKER.lock()
     {

@@ -11,7 +11,7 @@ use super::error::OpenMemoryError;
 use super::handle::{Block, SharedMemory};
 use super::name;
 use crate::planted::planted;
-use crate::sys::named::Identity;
+use crate::sys::named::FileId;
 use crate::wire::{LuggageError, claim_shared, refuse_to_unpack, stow_shared};
 
 /// What is written for a handle.
@@ -19,7 +19,7 @@ use crate::wire::{LuggageError, claim_shared, refuse_to_unpack, stow_shared};
 struct Sent {
     luggage: Option<u32>,
     name: String,
-    identity: Identity,
+    identity: FileId,
 }
 
 impl Serialize for SharedMemory {

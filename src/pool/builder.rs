@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::crew::{self, Crew, Plan, Start};
+use super::crew::{self, Crew, CrewPlan, Start};
 use super::desk::Desk;
 use super::error::BuildError;
 use super::handle::{AioPool, Options};
@@ -161,7 +161,7 @@ impl PoolBuilder {
             return Err(BuildError::Invalid("a pool has at least one worker and at most 1000"));
         }
         let board = Board::create(self.shared_memory).map_err(CreateError::from)?;
-        let crew = Crew::new(Plan {
+        let crew = Crew::new(CrewPlan {
             size: self.workers,
             serves: self.serves,
             memory_limit: self.memory_limit,

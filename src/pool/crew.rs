@@ -18,7 +18,7 @@ const PATIENCE: usize = 8;
 const KILLS: u32 = 16;
 
 /// What all workers have in common.
-pub(super) struct Plan {
+pub(super) struct CrewPlan {
     pub(super) size: usize,
     pub(super) serves: u64,
     pub(super) memory_limit: Option<u64>,
@@ -55,7 +55,7 @@ pub(super) struct Ended {
 }
 
 pub(super) struct Crew {
-    plan: Plan,
+    plan: CrewPlan,
     pub(super) workers: Vec<Worker>,
     serial: u32,
     /// After workers that ended one after the other before they had done anything.
@@ -67,7 +67,7 @@ pub(super) struct Crew {
 }
 
 impl Crew {
-    pub(super) fn new(plan: Plan) -> Self {
+    pub(super) fn new(plan: CrewPlan) -> Self {
         Self { plan, workers: Vec::new(), serial: 0, restarts: Restarts::default(), kills: 0, not_before: 0 }
     }
 

@@ -3,7 +3,7 @@
 use super::crew::Ended;
 use super::desk::{Desk, Stage};
 use super::error::{TaskError, WorkerStatus};
-use super::outcome::{Luggage, Piece};
+use super::outcome::{Piece, RecordLuggage};
 use super::worker::Kit;
 use crate::planted::planted;
 use crate::process::{JoinError, SpawnError};
@@ -49,7 +49,7 @@ impl Desk {
             }
         }
         self.board.region().look_for_deaths();
-        let posted = (0..).zip(&self.slots).filter(|(_, slot)| slot.is_posted).map(|(index, _)| index);
+        let posted = (0..).zip(&self.notes).filter(|(_, note)| note.is_posted).map(|(index, _)| index);
         self.board.sweep(posted);
     }
 
@@ -82,18 +82,18 @@ impl Desk {
 
     /// A task whose worker died: what was done counts, the item that ran has failed or is tried again, the rest goes on.
     fn salvage(&mut self, index: u32, ended: &Ended, out_of_memory: bool) {
-        let slot = &mut self.slots[index as usize];
-        let Some(task) = slot.task.clone() else { return };
+        let note = &mut self.notes[index as usize];
+        let Some(task) = note.task.clone() else { return };
         let Ok(collected) = self.board.collect(index) else {
             self.give_up("its shared memory is damaged".to_owned());
             return;
         };
-        if collected.item > slot.item {
-            slot.deaths = 0;
+        if collected.item > note.item {
+            note.deaths = 0;
         }
         let luggage =
-            if collected.has_luggage { self.counter.take(index, slot.turn) } else { Luggage::new() };
-        slot.pieces.push(Piece::Records(collected.results, luggage));
+            if collected.has_luggage { self.counter.take(index, note.turn) } else { RecordLuggage::new() };
+        note.pieces.push(Piece::Records(collected.results, luggage));
         let item = collected.item;
         if item >= task.order.items {
             self.finish(index);
@@ -102,8 +102,8 @@ impl Desk {
         let status = ended.error.as_ref().map_or(WorkerStatus::Unknown, WorkerStatus::of);
         let was_killed = status.signal() == Some(libc::SIGKILL);
         let overran = was_killed && collected.deadline != 0 && clock::now() >= collected.deadline;
-        if !overran && slot.deaths < task.retries {
-            slot.deaths += 1;
+        if !overran && note.deaths < task.retries {
+            note.deaths += 1;
             self.go_on(index, item);
             return;
         }
@@ -113,8 +113,8 @@ impl Desk {
         } else {
             TaskError::WorkerDied { pid: ended.pid, status, out_of_memory }
         };
-        slot.deaths = 0;
-        slot.pieces.push(Piece::Failed(error));
+        note.deaths = 0;
+        note.pieces.push(Piece::Failed(error));
         if item + 1 < task.order.items {
             self.go_on(index, planted!("the-item-that-died-runs-again", item + 1, item));
         } else {

@@ -262,7 +262,8 @@ impl AioPool {
 
     /// Closes the pool, if it is open, and waits until all tasks are done and all workers have gone.
     ///
-    /// Its twins: [`join_timeout`](Self::join_timeout) waits for some time, [`coro_join`](Self::coro_join) suspends the task.
+    /// Its twins: [`try_join`](Self::try_join) does not wait, [`join_timeout`](Self::join_timeout) waits for some time,
+    /// [`coro_join`](Self::coro_join) suspends the task.
     ///
     /// # Blocking
     ///
@@ -275,6 +276,15 @@ impl AioPool {
         self.close();
         never(blocking(self.shared.gone(&mut Park::new())));
         self.shared.broken()
+    }
+
+    /// As [`join`](Self::join), now or never: closes the pool, and says whether all is done and all workers have gone.
+    ///
+    /// # Errors
+    ///
+    /// [`TaskError::Timeout`] if not; otherwise as [`join`](Self::join).
+    pub fn try_join(&self) -> Result<(), TaskError> {
+        self.join_timeout(Duration::ZERO)
     }
 
     /// As [`join`](Self::join), for at most `timeout`.

@@ -23,7 +23,7 @@ const FAR_AHEAD: usize = 512;
 const SHORT: usize = 8 << 20;
 
 /// Inputs as tasks, of so many items at the most.
-pub(super) type Source<'a> = Box<dyn FnMut(usize) -> Option<Fed> + Send + 'a>;
+pub(super) type Inputs<'a> = Box<dyn FnMut(usize) -> Option<Fed> + Send + 'a>;
 
 /// The results of [`AioPool::imap`](crate::AioPool::imap) and its like, one by one: an `Iterator`, and with feature `tokio` a `Stream`.
 ///
@@ -32,7 +32,7 @@ pub(super) type Source<'a> = Box<dyn FnMut(usize) -> Option<Fed> + Send + 'a>;
 pub struct Imap<'a, T> {
     pool: AioPool,
     /// `None`: no more.
-    source: Option<Source<'a>>,
+    source: Option<Inputs<'a>>,
     is_ordered: bool,
     /// So many tasks at a time, and so many if they are short.
     under_way: usize,
@@ -63,7 +63,7 @@ impl Flight {
 }
 
 impl<'a, T: DeserializeOwned> Imap<'a, T> {
-    pub(super) fn new(pool: AioPool, is_ordered: bool, total: Option<usize>, source: Source<'a>) -> Self {
+    pub(super) fn new(pool: AioPool, is_ordered: bool, total: Option<usize>, source: Inputs<'a>) -> Self {
         let report = Report::new(&pool.options.audience, total);
         let size = pool.size;
         Self {

@@ -12,7 +12,7 @@ use serde::de::{Deserializer, Error as _};
 use serde::ser::{Error as _, Serializer};
 use serde::{Deserialize, Serialize};
 
-use super::outcome::Luggage;
+use super::outcome::RecordLuggage;
 use crate::sys::{Source, socket};
 use crate::wait::{Park, Ready, Waiter, blocking, never};
 use crate::wire::{claim, stow};
@@ -96,7 +96,7 @@ impl Counter {
     }
 
     /// What came with the results of a cell's turn, by their place.
-    pub(super) fn take(&mut self, cell: u32, turn: u32) -> Luggage {
+    pub(super) fn take(&mut self, cell: u32, turn: u32) -> RecordLuggage {
         self.drain();
         let of_this = self.came.extract_if(|&(other, its_turn, _), _| (other, its_turn) == (cell, turn));
         of_this.map(|((_, _, place), luggage)| (place, luggage)).collect()

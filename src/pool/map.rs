@@ -5,7 +5,7 @@ use super::error::TaskError;
 use super::feed::{Chunk, Feed, refused};
 use super::function::Function;
 use super::handle::AioPool;
-use super::imap::{Imap, Source};
+use super::imap::{Imap, Inputs};
 use crate::process::ProcessFn;
 use crate::wait::{Park, blocking, never};
 #[cfg(feature = "tokio")]
@@ -16,7 +16,7 @@ fn exact((low, high): (usize, Option<usize>)) -> Option<usize> {
 }
 
 impl AioPool {
-    fn source<'a, F, A, I>(&self, f: F, inputs: I, chunk: Chunk) -> Source<'a>
+    fn source<'a, F, A, I>(&self, f: F, inputs: I, chunk: Chunk) -> Inputs<'a>
     where
         F: ProcessFn<A, Output: Serialize>,
         A: Serialize + DeserializeOwned + 'static,

@@ -12,13 +12,13 @@ use crate::process::Panic;
 use crate::wire::{Codec, Postcard, unpack, unpack_each};
 
 /// Descriptors, by the place of the record that they belong to; `None`: there was no room for them here.
-pub(super) type Luggage = BTreeMap<u32, Option<Vec<OwnedFd>>>;
+pub(super) type RecordLuggage = BTreeMap<u32, Option<Vec<OwnedFd>>>;
 
 /// Results of items that follow one another.
 #[derive(Debug)]
 pub(super) enum Piece {
     /// As workers wrote them, with the descriptors that belong to them.
-    Records(Vec<u8>, Luggage),
+    Records(Vec<u8>, RecordLuggage),
     /// Of one item.
     Failed(TaskError),
     /// Of all that are left.
@@ -101,7 +101,7 @@ fn damaged() -> TaskError {
 
 fn read<T: DeserializeOwned>(
     mut bytes: &[u8],
-    luggage: &Luggage,
+    luggage: &RecordLuggage,
     sink: &mut impl FnMut(Result<T, TaskError>),
 ) {
     let mut place = 0;

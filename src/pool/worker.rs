@@ -11,7 +11,7 @@ use super::luggage::Ends;
 use super::outcome::record;
 use crate::planted::planted;
 use crate::process::{Panic, ProcessFn, caught};
-use crate::raw::pool::{Board, PoolWords, Taken, Unwritten};
+use crate::raw::pool::{Board, PoolWords, TakenTask, Unwritten};
 use crate::shm::Ref;
 use crate::sys::entry::{Entry, Place, function};
 use crate::sys::timer::KillTimer;
@@ -79,7 +79,7 @@ impl Worker {
     /// Runs a task, or as much of it as this worker may. True: it has served its number.
     ///
     /// `luggage`: its descriptors, if any belong to it; `None` in it: there was no room for them here.
-    fn serve(&mut self, mut task: Taken, mut luggage: Option<Option<Vec<OwnedFd>>>) -> bool {
+    fn serve(&mut self, mut task: TakenTask, mut luggage: Option<Option<Vec<OwnedFd>>>) -> bool {
         let job = self.function(task.function, task.kind);
         let args = std::mem::take(&mut task.args);
         let (mut is_last, mut is_news) = (false, false);
@@ -142,7 +142,7 @@ impl Worker {
     }
 
     /// Runs an item, under the limit if there is one.
-    fn limited<R>(&mut self, task: &Taken, run: impl FnOnce() -> R) -> Result<R, Panic> {
+    fn limited<R>(&mut self, task: &TakenTask, run: impl FnOnce() -> R) -> Result<R, Panic> {
         let is_limited = task.limit > 0 && self.arm(task);
         let ran = caught(run);
         if is_limited {
@@ -151,7 +151,7 @@ impl Worker {
         ran
     }
 
-    fn arm(&mut self, task: &Taken) -> bool {
+    fn arm(&mut self, task: &TakenTask) -> bool {
         if self.timer.is_none() {
             self.timer = KillTimer::new().ok();
         }
@@ -161,7 +161,7 @@ impl Worker {
         planted!("a-limit-is-not-armed", timer.set(task.limit), Ok::<_, std::io::Error>(())).is_ok()
     }
 
-    fn disarm(&self, task: &Taken) {
+    fn disarm(&self, task: &TakenTask) {
         if let Some(timer) = &self.timer {
             let _ = timer.set(0);
         }
@@ -169,7 +169,7 @@ impl Worker {
     }
 
     /// Gets memory for a result, or puts in its place that there is none. True: it did that.
-    fn reserve(&self, task: &mut Taken, item: u32, bytes: &mut Vec<u8>) -> bool {
+    fn reserve(&self, task: &mut TakenTask, item: u32, bytes: &mut Vec<u8>) -> bool {
         if task.has_room(bytes.len()) {
             return false;
         }

@@ -26,7 +26,7 @@ use super::{family, init};
 use crate::EncodeError;
 use crate::planted::planted;
 use crate::sys::inherit::{clear_of_stdio, closed_stdio, mark};
-use crate::sys::spawn::{self, Plan};
+use crate::sys::spawn::{self, SpawnPlan};
 use crate::sys::{pidfd, socket};
 use crate::wire::frame::{self, FrameError};
 use crate::wire::{Codec, Postcard};
@@ -189,7 +189,7 @@ fn run(
     if args.is_empty() {
         args.push(program.clone());
     }
-    let plan = Plan {
+    let plan = SpawnPlan {
         program: &program,
         args: &args,
         env,

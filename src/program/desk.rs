@@ -11,7 +11,7 @@ use crate::sys::clock;
 use crate::sys::gather::Gather;
 
 /// Where programs come from.
-pub(super) enum Source<'a> {
+pub(super) enum Supply<'a> {
     Iterator(Box<dyn Iterator<Item = Program> + Send + 'a>),
     /// They are handed in, by way of [`Desk::offer`].
     #[cfg(feature = "tokio")]
@@ -22,7 +22,7 @@ pub(super) enum Source<'a> {
 pub(super) struct Desk<'a> {
     /// So many run at a time.
     parallel: usize,
-    source: Source<'a>,
+    source: Supply<'a>,
     /// The place of the next one.
     index: usize,
     running: Vec<Running>,
@@ -36,7 +36,7 @@ pub(super) struct Desk<'a> {
 }
 
 impl<'a> Desk<'a> {
-    pub(super) fn new(parallel: usize, source: Source<'a>, tells_all: bool) -> Self {
+    pub(super) fn new(parallel: usize, source: Supply<'a>, tells_all: bool) -> Self {
         let (running, told) = (Vec::new(), VecDeque::new());
         Self {
             parallel: parallel.max(1),
@@ -52,7 +52,7 @@ impl<'a> Desk<'a> {
 
     /// There is nothing to wait on: that is all there is to tell.
     pub(super) fn fail(&mut self, error: io::Error) {
-        self.source = Source::Over;
+        self.source = Supply::Over;
         self.running.clear();
         self.tell(Err(ProgramError::Io(error)));
     }
@@ -66,7 +66,7 @@ impl<'a> Desk<'a> {
         if let Some(told) = self.next_told() {
             return Some(Some(told));
         }
-        let is_over = self.running.is_empty() && matches!(self.source, Source::Over);
+        let is_over = self.running.is_empty() && matches!(self.source, Supply::Over);
         is_over.then_some(None)
     }
 
@@ -96,11 +96,11 @@ impl<'a> Desk<'a> {
         }
         told.drain(..).for_each(|told| self.tell(told));
         while self.has_room()
-            && let Source::Iterator(programs) = &mut self.source
+            && let Supply::Iterator(programs) = &mut self.source
         {
             match programs.next() {
                 Some(program) => self.start(program, gather),
-                None => self.source = Source::Over,
+                None => self.source = Supply::Over,
             }
         }
         let due = self.running.iter().filter_map(Running::due);
@@ -142,13 +142,13 @@ impl<'a> Desk<'a> {
     pub(super) fn offer(&mut self, program: Option<Program>, gather: &Gather) {
         match program {
             Some(program) => self.start(program, gather),
-            None => self.source = Source::Over,
+            None => self.source = Supply::Over,
         }
     }
 
     #[cfg(feature = "tokio")]
     pub(super) fn wants_more(&self) -> bool {
-        matches!(self.source, Source::Offered) && self.has_room()
+        matches!(self.source, Supply::Offered) && self.has_room()
     }
 
     pub(super) fn counts(&self) -> (usize, usize) {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::description::Program;
-use super::desk::{Desk, Source};
+use super::desk::{Desk, Supply};
 use super::error::ProgramError;
 use super::event::{ProgramEvent, ProgramOutput};
 use super::running::Told;
@@ -51,7 +51,7 @@ impl Shared<'_> {
 }
 
 impl<'a> Run<'a> {
-    fn new(parallel: usize, source: Source<'a>, tells_all: bool) -> Self {
+    fn new(parallel: usize, source: Supply<'a>, tells_all: bool) -> Self {
         let mut desk = Desk::new(parallel, source, tells_all);
         let gather = Gather::new().map_err(|error| desk.fail(error)).ok();
         Self {
@@ -66,7 +66,7 @@ impl<'a> Run<'a> {
         I: IntoIterator<Item: Into<Program> + 'a, IntoIter: Send + 'a>,
     {
         let programs = programs.into_iter().map(Into::into);
-        Self::new(parallel, Source::Iterator(Box::new(programs)), tells_all)
+        Self::new(parallel, Supply::Iterator(Box::new(programs)), tells_all)
     }
 
     #[cfg(feature = "tokio")]
@@ -182,7 +182,7 @@ impl<'a> ProgramStream<'a> {
         S: futures_core::Stream<Item: Into<Program> + 'a> + Send + 'a,
     {
         let programs = Box::pin(Converted(Box::pin(programs)));
-        Self { run: Run::new(parallel, Source::Offered, false), programs: Some(programs) }
+        Self { run: Run::new(parallel, Supply::Offered, false), programs: Some(programs) }
     }
 
     /// The next one; `None` at the end.

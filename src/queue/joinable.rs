@@ -135,8 +135,8 @@ impl<T, C> AioJoinableQueue<T, C> {
 
     /// Waits until every item that was put is finished: at once if that is so already.
     ///
-    /// [`join_timeout`](Self::join_timeout) gives up after a time, and [`coro_join`](Self::coro_join) suspends the task
-    /// instead of the thread.
+    /// [`try_join`](Self::try_join) does not wait, [`join_timeout`](Self::join_timeout) gives up after a time, and
+    /// [`coro_join`](Self::coro_join) suspends the task instead of the thread.
     ///
     /// # Blocking
     ///
@@ -148,6 +148,15 @@ impl<T, C> AioJoinableQueue<T, C> {
     pub fn join(&self) -> Result<(), JoinQueueError> {
         self.own()?;
         Ok(never(blocking(self.inner.queue.join(&mut Park::new())))?)
+    }
+
+    /// [`join`](Self::join), now or never: whether every item is finished at this moment.
+    ///
+    /// # Errors
+    ///
+    /// [`JoinQueueError::Timeout`] if one is not; otherwise as [`join`](Self::join).
+    pub fn try_join(&self) -> Result<(), JoinQueueError> {
+        self.join_timeout(Duration::ZERO)
     }
 
     /// [`join`](Self::join) for `timeout` at the longest.

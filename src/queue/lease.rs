@@ -84,6 +84,15 @@ impl<T, C> AioLeaseQueue<T, C> {
         Ok(())
     }
 
+    /// [`join`](Self::join), now or never: whether every item is done with at this moment.
+    ///
+    /// # Errors
+    ///
+    /// [`JoinQueueError::Timeout`] if one is not; otherwise as [`join`](Self::join).
+    pub fn try_join(&self) -> Result<(), JoinQueueError> {
+        self.join_timeout(Duration::ZERO)
+    }
+
     /// [`join`](Self::join) for `timeout` at the longest.
     ///
     /// # Errors
@@ -135,7 +144,8 @@ where
         if attempts > 1 {
             self.inner.queue.region().tell_of_a_redelivery("queue", attempts);
         }
-        match unpack_item::<T, C>(crate::raw::queue::Taken { flags, luggage: Vec::new() }, bytes) {
+        let taken = crate::raw::queue::Taken { flags, luggage: Vec::new() };
+        match unpack_item::<T, C>(&self.inner.form, taken, bytes) {
             Ok(item) => Ok(Lease { item, loan }),
             Err(nothing) => {
                 // It would be no more readable the next time.

@@ -1,9 +1,10 @@
 use std::fmt;
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{AioQueue, GetError};
+use super::{AioQueue, GetError, GetTimeoutError, TryGetError};
 use crate::sync::CreateError;
 
 /// An unbounded queue with little more than `put`, `get` and `empty`: Python's `multiprocessing.SimpleQueue`.
@@ -54,6 +55,24 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> AioSimpleQueue<T> {
     /// As there.
     pub fn get(&self) -> Result<T, GetError> {
         self.inner.get()
+    }
+
+    /// As [`AioQueue::try_get`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn try_get(&self) -> Result<T, TryGetError> {
+        self.inner.try_get()
+    }
+
+    /// As [`AioQueue::get_timeout`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn get_timeout(&self, timeout: Duration) -> Result<T, GetTimeoutError> {
+        self.inner.get_timeout(timeout)
     }
 
     /// As [`AioQueue::coro_get`].

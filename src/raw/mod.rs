@@ -40,7 +40,7 @@ pub(crate) use lock::{LockWords, Taken};
 pub(crate) use rlock::{DEEPEST, Hold, HoldWords, Left, NotAgain, NotLeaked};
 pub(crate) use rwlock::{RwLock, RwSlot, RwWords};
 pub(crate) use semaphore::{MOST_PERMITS, Semaphore, SemaphoreSlot, SemaphoreWords};
-pub(crate) use value::{Cell, Current, words_for};
+pub(crate) use value::{Current, Value, words_for};
 
 use crate::shm::{Alive, Owner};
 use crate::wait::Bell;

@@ -20,7 +20,7 @@ use crate::shm::atomic::{AtomicU64, Ordering, fence, spin_loop};
 use crate::shm::{Alive, Owner};
 
 /// A value in words of its own: first the [`Current`] word, or the value itself if it is one word long.
-pub(crate) struct Cell<'a> {
+pub(crate) struct Value<'a> {
     words: &'a [AtomicU64],
     size: usize,
     boxes: usize,
@@ -65,7 +65,7 @@ pub(crate) const fn words_for(size: usize) -> usize {
     if size <= 1 { 1 } else { BOXES_AT + boxes(size) * size }
 }
 
-impl<'a> Cell<'a> {
+impl<'a> Value<'a> {
     /// Over [`words_for`]`(size)` words.
     pub(crate) fn new(words: &'a [AtomicU64], size: usize) -> Self {
         Self::with_boxes(words, size, boxes(size))

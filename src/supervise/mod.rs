@@ -222,15 +222,15 @@ impl<'a, T: DeserializeOwned> Run<'a, T> {
         let Self { supervisor, gather, places, restarts, killing } = self;
         let attempt = || {
             gather.drain();
-            let mut look = Look { supervisor, gather, places, restarts, killing, now: clock::now() };
-            look.all().transpose()
+            let mut round = Round { supervisor, gather, places, restarts, killing, now: clock::now() };
+            round.all().transpose()
         };
         waiter.on_fd(gather.source(), Ready::Read, attempt).await
     }
 }
 
 /// One look at everything.
-struct Look<'a, T> {
+struct Round<'a, T> {
     supervisor: &'a Supervisor<T>,
     gather: &'a Gather,
     places: &'a mut Vec<Place<T>>,
@@ -239,7 +239,7 @@ struct Look<'a, T> {
     now: u64,
 }
 
-impl<T: DeserializeOwned> Look<'_, T> {
+impl<T: DeserializeOwned> Round<'_, T> {
     /// `Some`: there is nothing left to do.
     fn all(&mut self) -> Result<Option<()>, SuperviseError> {
         let is_stopping = self.supervisor.stop.is_asked.load(Ordering::Acquire);

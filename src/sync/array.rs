@@ -164,7 +164,7 @@ impl<T: Plain> AioArray<T> {
     ///
     /// # If a process dies
     ///
-    /// The death of the holder is noticed within about a millisecond and ends the wait with [`AcquireError::OwnerDied`].
+    /// The death of the holder is noticed within a few milliseconds and ends the wait with [`AcquireError::OwnerDied`].
     ///
     /// # Errors
     ///

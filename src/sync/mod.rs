@@ -3,18 +3,13 @@
 pub(crate) mod agent;
 mod array;
 mod barrier;
-mod barrier_action;
-mod barrier_error;
 mod beside;
 mod condition;
-mod condition_error;
-mod condition_guard;
 mod create;
 mod event;
 mod lock;
 mod mutex;
 mod once;
-mod permit_error;
 mod rlock;
 mod rwlock;
 mod semaphore;
@@ -23,11 +18,11 @@ mod update_error;
 mod value;
 
 pub use array::{AioArray, AioArrayGuard};
-pub use barrier::{AioBarrier, BarrierBuilder, Met};
-pub use barrier_error::{BarrierError, BarrierTimeoutError, TryBarrierError};
-pub use condition::AioCondition;
-pub use condition_error::{ConditionWaitError, ConditionWaitTimeoutError};
-pub use condition_guard::{AioConditionGuard, ConditionGuard, ConditionLock};
+pub use barrier::{AioBarrier, BarrierBuilder, BarrierError, BarrierTimeoutError, Met, TryBarrierError};
+pub use condition::{
+    AioCondition, AioConditionGuard, ConditionGuard, ConditionLock, ConditionWaitError,
+    ConditionWaitTimeoutError,
+};
 pub use create::CreateError;
 pub use event::{AioEvent, TryWaitError, WaitError, WaitTimeoutError};
 pub use lock::{
@@ -35,18 +30,19 @@ pub use lock::{
 };
 pub use mutex::{AioMutex, AioMutexGuard};
 pub use once::{AioOnce, OnceError, OnceTimeoutError, TryOnceError};
-pub use permit_error::{
-    AcquirePermitError, AcquirePermitTimeoutError, ReleasePermitsError, TryAcquirePermitError,
-};
 pub use rlock::{AioRLock, AioRLockGuard};
 pub use rwlock::{AioRwLock, AioRwLockReadGuard, AioRwLockWriteGuard};
-pub use semaphore::{AioBoundedSemaphore, AioSemaphore, Permit};
+pub use semaphore::{
+    AcquirePermitError, AcquirePermitTimeoutError, AioBoundedSemaphore, AioSemaphore, Permit,
+    ReleasePermitsError, TryAcquirePermitError,
+};
 pub use set_error::{SetError, SetTimeoutError, TrySetError};
-
 pub use update_error::{TryUpdateError, UpdateError, UpdateTimeoutError};
 pub use value::{AioValue, Number};
 
 pub use crate::shm::Plain;
+#[doc(hidden)]
+pub use crate::shm::{PlainType, shape_of_fields};
 
 /// How long a call that waits for nobody has patience with the few instructions for which another process holds the inside of an
 /// object: a stopped process would hold it for ever.

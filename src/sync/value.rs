@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::raw::{Cell, Current, LockWords, words_for};
+use crate::raw::{Current, LockWords, Value, words_for};
 use crate::shm::{Bits, Plain, Plan, Words};
 use crate::sync::{
     AcquireError, AcquireTimeoutError, AioLock, CreateError, TryUpdateError, UpdateError, UpdateTimeoutError,
@@ -66,19 +66,19 @@ impl<T: Plain> AioValue<T> {
 
     const WORDS: usize = words_for(Bits::<T>::WORDS);
 
-    fn cell(&self) -> Cell<'_> {
-        Cell::new(&self.words, Bits::<T>::WORDS)
+    fn raw(&self) -> Value<'_> {
+        Value::new(&self.words, Bits::<T>::WORDS)
     }
 
     fn read(&self) -> (Current, T) {
         let mut bits = Bits::<T>::empty();
-        let seen = self.cell().read(|index, word| bits.set_word(index, word));
+        let seen = self.raw().read(|index, word| bits.set_word(index, word));
         (seen, bits.value())
     }
 
     fn replace(&self, seen: Current, value: T) -> bool {
         let bits = Bits::of(value);
-        self.cell().replace(self.lock.core.party(), seen, |index| bits.word(index))
+        self.raw().replace(self.lock.core.party(), seen, |index| bits.word(index))
     }
 
     /// The value at this moment, whole. Never waits.
@@ -90,7 +90,7 @@ impl<T: Plain> AioValue<T> {
     pub fn set(&self, value: T) {
         if self.lock.core.is_ours() {
             let bits = Bits::of(value);
-            self.cell().set(self.lock.core.party(), |index| bits.word(index));
+            self.raw().set(self.lock.core.party(), |index| bits.word(index));
         }
     }
 

@@ -13,7 +13,7 @@ use crate::planted::planted;
 pub(crate) const DIRECTORY: &str = "/dev/shm";
 
 /// (device, inode) of a file.
-pub(crate) type Identity = (u64, u64);
+pub(crate) type FileId = (u64, u64);
 
 /// What became of removing a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ fn path(name: &str) -> String {
     format!("{DIRECTORY}/{name}")
 }
 
-fn identity_of(stat: &Stat) -> Identity {
+fn identity_of(stat: &Stat) -> FileId {
     (stat.st_dev, stat.st_ino)
 }
 
@@ -70,7 +70,7 @@ fn is_plain_file(stat: &Stat) -> io::Result<()> {
 
 /// Identity and size of a file that somebody else made, all of whose memory is had after this: a part that was only promised by
 /// `ftruncate` would be had at the first touch, or where there is none left, be a SIGBUS.
-pub(crate) fn fill(file: impl AsFd) -> io::Result<(Identity, u64)> {
+pub(crate) fn fill(file: impl AsFd) -> io::Result<(FileId, u64)> {
     let stat = fs::fstat(&file)?;
     is_plain_file(&stat)?;
     let size = u64::try_from(stat.st_size).unwrap_or(0);
@@ -84,7 +84,7 @@ pub(crate) fn fill(file: impl AsFd) -> io::Result<(Identity, u64)> {
 }
 
 /// Which file has that name.
-pub(crate) fn identity(name: &str) -> io::Result<Option<Identity>> {
+pub(crate) fn identity(name: &str) -> io::Result<Option<FileId>> {
     match fs::statat(CWD, path(name), AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => Ok(Some(identity_of(&stat))),
         Err(Errno::NOENT) => Ok(None),
@@ -96,7 +96,7 @@ pub(crate) fn identity(name: &str) -> io::Result<Option<Identity>> {
 ///
 /// No call does both. Between the look and the removal another process would have to remove the name and give it to a
 /// new file for that one to be hit.
-pub(crate) fn unlink(name: &str, file: Identity) -> io::Result<Unlinked> {
+pub(crate) fn unlink(name: &str, file: FileId) -> io::Result<Unlinked> {
     match identity(name)? {
         None => Ok(Unlinked::Missing),
         Some(found) if planted!("a-name-is-enough", found != file, false) => Ok(Unlinked::Another),

@@ -11,7 +11,7 @@ use std::ptr::null;
 use crate::planted::planted;
 
 /// What a new process gets.
-pub(crate) struct Plan<'a> {
+pub(crate) struct SpawnPlan<'a> {
     pub(crate) program: &'a CStr,
     pub(crate) args: &'a [CString],
     pub(crate) env: &'a [CString],
@@ -29,7 +29,7 @@ const DEFAULTED: [c_int; 3] = [libc::SIGPIPE, libc::SIGINT, libc::SIGTERM];
 
 /// Starts the process and returns its pid. Nobody else can reap it before the caller looks, unless something in this
 /// process waits for any child.
-pub(crate) fn spawn(plan: &Plan<'_>) -> io::Result<u32> {
+pub(crate) fn spawn(plan: &SpawnPlan<'_>) -> io::Result<u32> {
     let mut actions = Actions::new()?;
     if let Some(path) = plan.current_dir {
         actions.chdir(path)?;

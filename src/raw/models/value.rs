@@ -5,7 +5,7 @@ use std::sync::Arc;
 use loom::thread;
 
 use super::{AllLive, bounded};
-use crate::raw::{Cell, Party};
+use crate::raw::{Party, Value};
 use crate::shm::Owner;
 use crate::shm::atomic::AtomicU64;
 use crate::wait::Bell;
@@ -25,8 +25,8 @@ impl World {
         Arc::new(Self { words, kernel: Kernel::default() })
     }
 
-    fn cell(&self) -> Cell<'_> {
-        Cell::with_boxes(&self.words, 2, BOXES)
+    fn raw(&self) -> Value<'_> {
+        Value::with_boxes(&self.words, 2, BOXES)
     }
 
     fn party(&self, who: u16) -> Party<'_, AllLive> {
@@ -35,7 +35,7 @@ impl World {
 
     fn read(&self) -> u64 {
         let mut both = [0; 2];
-        let _ = self.cell().read(|index, word| both[index] = word);
+        let _ = self.raw().read(|index, word| both[index] = word);
         assert_eq!(both[0], both[1], "parts of two values");
         both[0]
     }
@@ -43,8 +43,8 @@ impl World {
     fn add(&self, who: u16, more: u64) {
         loop {
             let mut both = [0; 2];
-            let seen = self.cell().read(|index, word| both[index] = word);
-            if self.cell().replace(self.party(who), seen, |_| both[0] + more) {
+            let seen = self.raw().read(|index, word| both[index] = word);
+            if self.raw().replace(self.party(who), seen, |_| both[0] + more) {
                 return;
             }
         }
@@ -63,7 +63,7 @@ fn value_is_never_read_in_parts() {
             thread::spawn(move || assert!(world.read() <= 3))
         };
         for number in 1..=3 {
-            world.cell().set(world.party(1), |_| number);
+            world.raw().set(world.party(1), |_| number);
         }
         other.join().unwrap();
         assert_eq!(world.read(), 3);
@@ -77,9 +77,9 @@ fn value_box_that_is_current_is_filled_by_nobody() {
         let other = {
             let world = world.clone();
             // Both begin their search at the same box.
-            thread::spawn(move || world.cell().set(world.party(1), |_| 2))
+            thread::spawn(move || world.raw().set(world.party(1), |_| 2))
         };
-        world.cell().set(world.party(1), |_| 1);
+        world.raw().set(world.party(1), |_| 1);
         assert!(world.read() > 0);
         other.join().unwrap();
         assert!(world.read() > 0);

@@ -34,9 +34,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 pub(crate) use owner::NoRoom;
-use words::{Bits, Cell, ORDER};
 pub(crate) use words::{CELLS, MOST_ITEMS, Phase, PoolWords};
-pub(crate) use worker::{Taken, Unwritten};
+use words::{Cell, DoneBits, ORDER};
+pub(crate) use worker::{TakenTask, Unwritten};
 
 use super::queue::blocks::{BLOCK, Blocks, RING, table_length};
 use crate::shm::atomic::{AtomicU64, Ordering};
@@ -129,7 +129,7 @@ impl Board {
         self.area.object(number % ORDER * 8).ok_or(Nonsense)
     }
 
-    fn bits(&self) -> Result<&Bits, Nonsense> {
+    fn bits(&self) -> Result<&DoneBits, Nonsense> {
         self.area.object(BITS_AT).ok_or(Nonsense)
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use loom::thread;
 
-use super::words::{Bits, Cell, Phase, PoolWords, Progress};
+use super::words::{Cell, DoneBits, Phase, PoolWords, Progress};
 use crate::raw::models::bounded;
 use crate::raw::models::killed::{Scene, VICTIM, at_each_access};
 use crate::shm::atomic::{AtomicU64, Ordering};
@@ -17,7 +17,7 @@ const TURN: u32 = 7;
 #[derive(Default)]
 struct Board {
     words: PoolWords,
-    bits: Bits,
+    bits: DoneBits,
     cells: [Cell; CELLS],
     order: [AtomicU64; CELLS],
     kernel: Kernel,

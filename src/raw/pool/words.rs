@@ -43,7 +43,7 @@ shared! {
     }
 
     /// A bit for each cell: a hint that it is done.
-    pub(super) struct Bits[128] {
+    pub(super) struct DoneBits[128] {
         pub(super) words: [AtomicU64; 16],
     }
 
@@ -109,7 +109,7 @@ impl PoolWords {
     }
 }
 
-impl Bits {
+impl DoneBits {
     /// Sets a cell's bit, and says how many of its word are set.
     pub(super) fn set(&self, cell: u32) -> u32 {
         let bit = 1 << (cell % 64);

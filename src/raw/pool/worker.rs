@@ -10,7 +10,7 @@ use crate::wait::{Bell, Look, Step, Waiter, until};
 
 /// A task that this worker runs.
 #[derive(Debug)]
-pub(crate) struct Taken {
+pub(crate) struct TakenTask {
     pub(crate) cell: u32,
     pub(crate) turn: u32,
     pub(crate) function: u64,
@@ -28,7 +28,7 @@ pub(crate) struct Taken {
     length: u64,
 }
 
-impl Taken {
+impl TakenTask {
     /// Whether there is memory already for a result of this length behind those before it.
     pub(crate) fn has_room(&self, length: usize) -> bool {
         self.wanted(length) <= self.blocks.len() as u64
@@ -74,7 +74,7 @@ impl Board {
         waiter: &mut W,
         serial: u32,
         mut fetch: impl FnMut(u32, u32) + Send,
-    ) -> Result<Result<Option<Taken>, Nonsense>, W::GaveUp> {
+    ) -> Result<Result<Option<TakenTask>, Nonsense>, W::GaveUp> {
         let won = until(waiter, |look| self.attempt_take(look, serial, &mut fetch)).await?;
         Ok(won.and_then(|won| won.map(|(cell, turn)| self.open(cell, turn, serial)).transpose()))
     }
@@ -136,12 +136,12 @@ impl Board {
         Party { me: region.me(), alive: region, bell: Bell::new(region, WORKERS) }
     }
 
-    fn open(&self, index: u32, turn: u32, serial: u32) -> Result<Taken, Nonsense> {
+    fn open(&self, index: u32, turn: u32, serial: u32) -> Result<TakenTask, Nonsense> {
         let cell = self.cell(index)?;
         let length = usize::try_from(cell.args_length.load(Ordering::Relaxed)).map_err(|_| Nonsense)?;
         let blocks = self.args_blocks(cell)?;
         let inline = if length <= INLINE { INLINE } else { 0 };
-        Ok(Taken {
+        Ok(TakenTask {
             cell: index,
             turn,
             function: cell.function.load(Ordering::Relaxed),
@@ -162,7 +162,7 @@ impl Board {
     pub(crate) async fn reserve<W: Waiter>(
         &self,
         waiter: &mut W,
-        task: &mut Taken,
+        task: &mut TakenTask,
         item: u32,
         length: usize,
     ) -> Result<Result<(), Unwritten>, W::GaveUp> {
@@ -191,7 +191,7 @@ impl Board {
     }
 
     /// Writes the result of `item`, for which there is [memory](Self::reserve).
-    pub(crate) fn write(&self, task: &mut Taken, item: u32, result: &[u8]) -> Result<(), Unwritten> {
+    pub(crate) fn write(&self, task: &mut TakenTask, item: u32, result: &[u8]) -> Result<(), Unwritten> {
         self.write_behind(task, result)?;
         self.note(task, item + 1);
         Ok(())
@@ -217,7 +217,7 @@ impl Board {
     }
 
     /// Asks the owner to take the results that are there. False: the task was withdrawn.
-    fn hand_over(&self, task: &Taken) -> bool {
+    fn hand_over(&self, task: &TakenTask) -> bool {
         let is_full = self.cell(task.cell).is_ok_and(|cell| cell.fill_up(task.turn, task.serial));
         if is_full {
             self.note_done(task.cell);
@@ -226,7 +226,7 @@ impl Board {
         is_full
     }
 
-    fn attempt_go_on(&self, task: &Taken) -> Step<'_, Result<(), Unwritten>> {
+    fn attempt_go_on(&self, task: &TakenTask) -> Step<'_, Result<(), Unwritten>> {
         match self.cell(task.cell).map(|cell| cell.state().phase) {
             Ok(Phase::Full(_)) => Step::Wait(self.memory()),
             Ok(Phase::Running(_)) => Step::Done(Ok(())),
@@ -235,7 +235,7 @@ impl Board {
         }
     }
 
-    fn chain_up(&self, task: &mut Taken, claimed: Vec<u32>) {
+    fn chain_up(&self, task: &mut TakenTask, claimed: Vec<u32>) {
         let first = claimed.first().copied();
         match (task.blocks.last(), first) {
             (Some(&last), Some(_)) => self.blocks.link(self.region().me(), last, first),
@@ -249,7 +249,7 @@ impl Board {
         task.blocks.extend(claimed);
     }
 
-    fn write_behind(&self, task: &mut Taken, mut bytes: &[u8]) -> Result<(), Nonsense> {
+    fn write_behind(&self, task: &mut TakenTask, mut bytes: &[u8]) -> Result<(), Nonsense> {
         while !bytes.is_empty() {
             let chunk;
             if let Some(at) = task.length.checked_sub(INLINE as u64) {
@@ -267,7 +267,7 @@ impl Board {
     }
 
     /// The step by which an item is done. Release pairs with the Acquire of `collect`.
-    fn note(&self, task: &Taken, item: u32) {
+    fn note(&self, task: &TakenTask, item: u32) {
         let is_noted = planted!("results-are-noted-at-the-end", true, item == task.items);
         if let Ok(cell) = self.cell(task.cell)
             && is_noted
@@ -277,14 +277,14 @@ impl Board {
     }
 
     /// Leaves word of when the item that runs will be killed; zero: it won't.
-    pub(crate) fn note_deadline(&self, task: &Taken, deadline: u64) {
+    pub(crate) fn note_deadline(&self, task: &TakenTask, deadline: u64) {
         if let Ok(cell) = self.cell(task.cell) {
             cell.deadline.store(deadline, Ordering::Relaxed);
         }
     }
 
     /// Descriptors belong to the results that are written next.
-    pub(crate) fn note_luggage(&self, task: &Taken) {
+    pub(crate) fn note_luggage(&self, task: &TakenTask) {
         if let Ok(cell) = self.cell(task.cell) {
             cell.flags.fetch_or(RESULT_LUGGAGE, Ordering::Relaxed);
         }
@@ -292,7 +292,7 @@ impl Board {
 
     /// Hands the results over. `is_news`: they are to be told of in any case. False: the task was withdrawn, and this process is
     /// about to be killed.
-    pub(crate) fn finish(&self, task: &Taken, is_news: bool) -> bool {
+    pub(crate) fn finish(&self, task: &TakenTask, is_news: bool) -> bool {
         if task.cell >= CELLS || !self.cell(task.cell).is_ok_and(|cell| cell.finish(task.turn, task.serial)) {
             return false;
         }

@@ -1,3 +1,5 @@
+mod guard;
+
 use std::fmt;
 #[cfg(feature = "tokio")]
 use std::future::Future;
@@ -7,9 +9,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+pub use guard::AioRLockGuard;
+
 use super::agent;
-use super::lock::Guard;
-use crate::raw::{DEEPEST, Hold, HoldWords, Left, LockWords, NotAgain, NotLeaked};
+use crate::raw::{DEEPEST, HoldWords, Left, LockWords, NotAgain, NotLeaked};
 use crate::shm::{AttachError, Plan, Ref};
 use crate::sync::{
     AcquireError, AcquireTimeoutError, AioLock, AioLockGuard, CreateError, Holder, ReleaseError,
@@ -108,7 +111,7 @@ impl AioRLock {
     ///
     /// # If a process dies
     ///
-    /// The death of the holder is noticed within about a millisecond and ends the wait with [`AcquireError::OwnerDied`].
+    /// The death of the holder is noticed within a few milliseconds and ends the wait with [`AcquireError::OwnerDied`].
     ///
     /// # Errors
     ///
@@ -270,96 +273,5 @@ impl<'de> Deserialize<'de> for AioRLock {
 impl fmt::Debug for AioRLock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AioRLock").field("lock", &self.lock).finish()
-    }
-}
-
-/// One hold of a re-entrant lock. The lock is free when the last guard of its holder is dropped, on whichever thread.
-#[must_use = "the lock is released when the guard is dropped"]
-pub struct AioRLockGuard {
-    /// `None` once leaked or put down.
-    lock: Option<AioRLock>,
-    agent: u32,
-    epoch: u64,
-    was_panicking: bool,
-    /// Holds nothing, but knows how the last holder went.
-    last: AioLockGuard,
-}
-
-impl AioRLockGuard {
-    fn new(lock: &AioRLock, agent: u32, epoch: u64, last: AioLockGuard) -> Self {
-        let was_panicking = std::thread::panicking();
-        Self { lock: Some(lock.clone()), agent, epoch, was_panicking, last }
-    }
-
-    /// Keeps the hold without a guard, until its holder calls [`AioRLock::release`] or the process ends.
-    pub fn leak(mut self) {
-        if let Some(lock) = self.lock.take()
-            && lock.lock.core.is_ours()
-        {
-            lock.hold.leak(self.agent, self.epoch);
-        }
-    }
-
-    /// As [`AioLockGuard::dead_holder`].
-    pub fn dead_holder(&self) -> Option<&Holder> {
-        self.last.dead_holder()
-    }
-
-    pub(super) fn lock(&self) -> Option<&AioRLock> {
-        self.lock.as_ref()
-    }
-
-    /// Gives the lock up, however often its holder holds it. `Err`: it was given up before.
-    pub(super) fn put_down(mut self) -> Result<PutDown, Self> {
-        let Some(lock) = self.lock.take() else { return Err(self) };
-        let (agent, epoch) = (self.agent, self.epoch);
-        match lock.hold.put_down(agent, epoch) {
-            Some(hold) => {
-                lock.leave(Left::Free(false));
-                Ok(PutDown { lock, agent, epoch, hold })
-            }
-            None => Err(self),
-        }
-    }
-}
-
-/// A hold that was given up for a while.
-pub(super) struct PutDown {
-    lock: AioRLock,
-    agent: u32,
-    epoch: u64,
-    hold: Hold,
-}
-
-impl PutDown {
-    /// Holds the lock as before; `guard` is of a fresh acquisition.
-    pub(super) fn take_up(self, mut guard: AioLockGuard) -> AioRLockGuard {
-        self.lock.hold.take_up(self.hold, self.epoch);
-        guard.disarm();
-        AioRLockGuard::new(&self.lock, self.agent, self.epoch, guard)
-    }
-}
-
-impl Guard for AioRLockGuard {
-    fn lock_guard(&self) -> &AioLockGuard {
-        &self.last
-    }
-}
-
-impl Drop for AioRLockGuard {
-    fn drop(&mut self) {
-        if let Some(lock) = &self.lock
-            && lock.lock.core.is_ours()
-        {
-            let died = std::thread::panicking() && !self.was_panicking;
-            let left = lock.hold.drop_one(self.agent, self.epoch, died);
-            lock.leave(left);
-        }
-    }
-}
-
-impl fmt::Debug for AioRLockGuard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AioRLockGuard").field("last", &self.last).finish_non_exhaustive()
     }
 }

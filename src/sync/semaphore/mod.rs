@@ -1,15 +1,21 @@
+mod bounded;
+mod error;
+mod permit;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+pub use bounded::AioBoundedSemaphore;
+pub use error::{AcquirePermitError, AcquirePermitTimeoutError, ReleasePermitsError, TryAcquirePermitError};
+pub use permit::Permit;
+
 use super::patience;
 use crate::raw::{MOST_PERMITS, Party, Semaphore, SemaphoreSlot, SemaphoreWords};
 use crate::shm::{AttachError, Plan, Ref, Region, Row};
-use crate::sync::{
-    AcquirePermitError, AcquirePermitTimeoutError, CreateError, ReleasePermitsError, TryAcquirePermitError,
-};
+use crate::sync::CreateError;
 use crate::wait::{Bell, Deadline, Park, ParkUntil, blocking, never};
 #[cfg(feature = "tokio")]
 use crate::wait::{Suspend, suspended};
@@ -28,7 +34,7 @@ use crate::wire::handle;
 /// # If a process dies
 ///
 /// The permits of a holder that dies, in whichever way and at whichever instruction, come back: those who wait notice within
-/// about a millisecond. Permits that it had [forgotten](Permit::forget) don't.
+/// a few milliseconds. Permits that it had [forgotten](Permit::forget) don't.
 ///
 /// # Examples
 ///
@@ -114,7 +120,7 @@ impl AioSemaphore {
     ///
     /// # If a process dies
     ///
-    /// The death of a holder is noticed within about a millisecond, and its permits are there to be taken.
+    /// The death of a holder is noticed within a few milliseconds, and its permits are there to be taken.
     ///
     /// # Errors
     ///
@@ -271,171 +277,5 @@ impl fmt::Debug for AioSemaphore {
             .field("permits", &self.permits())
             .field("waiters", &self.core.raw().waiters())
             .finish()
-    }
-}
-
-/// Permits of a semaphore; dropping them gives them back, on whichever thread.
-///
-/// It owns a share of the semaphore, so it may outlive the handle, move to another thread and be held across an `.await`.
-#[must_use = "the permit is given back when it is dropped"]
-pub struct Permit {
-    core: Arc<Core>,
-    count: u32,
-}
-
-impl Permit {
-    /// How many permits these are.
-    pub fn count(&self) -> u32 {
-        self.count
-    }
-
-    /// Keeps the permits without this value: they come back by [`AioSemaphore::release`] alone, whoever calls it, and not when
-    /// the process ends. With that, a permit can be taken in one process and given back in another.
-    pub fn forget(mut self) {
-        if self.core.is_ours() {
-            self.core.raw().forget(self.core.party(), self.count);
-        }
-        self.count = 0;
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        if self.count > 0 && self.core.is_ours() {
-            self.core.raw().give_back(self.core.party(), self.count);
-        }
-    }
-}
-
-impl fmt::Debug for Permit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Permit").field("count", &self.count).finish_non_exhaustive()
-    }
-}
-
-/// A semaphore that never has more permits than it was made with: Python's `multiprocessing.BoundedSemaphore`.
-///
-/// Everything else is as with [`AioSemaphore`].
-///
-/// # Examples
-///
-/// ```
-/// let seats = aioprocessing::AioBoundedSemaphore::new(2)?;
-/// seats.acquire()?.forget();
-/// seats.release(1)?;
-/// assert!(seats.release(1).is_err(), "there are two already");
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct AioBoundedSemaphore(AioSemaphore);
-
-impl AioBoundedSemaphore {
-    /// As [`AioSemaphore::new`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub fn new(permits: u32) -> Result<Self, CreateError> {
-        AioSemaphore::with_limit(permits, permits).map(Self)
-    }
-
-    /// As [`AioSemaphore::acquire`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub fn acquire(&self) -> Result<Permit, AcquirePermitError> {
-        self.0.acquire()
-    }
-
-    /// As [`AioSemaphore::acquire_many`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub fn acquire_many(&self, count: u32) -> Result<Permit, AcquirePermitError> {
-        self.0.acquire_many(count)
-    }
-
-    /// As [`AioSemaphore::try_acquire`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub fn try_acquire(&self) -> Result<Permit, TryAcquirePermitError> {
-        self.0.try_acquire()
-    }
-
-    /// As [`AioSemaphore::try_acquire_many`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub fn try_acquire_many(&self, count: u32) -> Result<Permit, TryAcquirePermitError> {
-        self.0.try_acquire_many(count)
-    }
-
-    /// As [`AioSemaphore::acquire_timeout`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub fn acquire_timeout(&self, timeout: Duration) -> Result<Permit, AcquirePermitTimeoutError> {
-        self.0.acquire_timeout(timeout)
-    }
-
-    /// As [`AioSemaphore::acquire_many_timeout`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub fn acquire_many_timeout(
-        &self,
-        count: u32,
-        timeout: Duration,
-    ) -> Result<Permit, AcquirePermitTimeoutError> {
-        self.0.acquire_many_timeout(count, timeout)
-    }
-
-    /// As [`AioSemaphore::coro_acquire`].
-    ///
-    /// # Cancel safety
-    ///
-    /// As there.
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    #[cfg(feature = "tokio")]
-    pub async fn coro_acquire(&self) -> Result<Permit, AcquirePermitError> {
-        self.0.coro_acquire().await
-    }
-
-    /// As [`AioSemaphore::coro_acquire_many`].
-    ///
-    /// # Cancel safety
-    ///
-    /// As there.
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    #[cfg(feature = "tokio")]
-    pub async fn coro_acquire_many(&self, count: u32) -> Result<Permit, AcquirePermitError> {
-        self.0.coro_acquire_many(count).await
-    }
-
-    /// Gives `count` forgotten permits back. Never waits.
-    ///
-    /// # Errors
-    ///
-    /// [`ReleasePermitsError::TooMany`] if there would be more than at first; none is given back.
-    pub fn release(&self, count: u32) -> Result<(), ReleasePermitsError> {
-        self.0.release(count)
-    }
-
-    /// As [`AioSemaphore::permits`].
-    pub fn permits(&self) -> u32 {
-        self.0.permits()
     }
 }

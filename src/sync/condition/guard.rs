@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::lock::Guard;
 use crate::shm::{Locked, Plain};
+use crate::sync::lock::Guard;
 use crate::sync::{
     AioArray, AioArrayGuard, AioLock, AioLockGuard, AioMutex, AioMutexGuard, AioRLock, AioRLockGuard, Holder,
 };
@@ -81,7 +81,7 @@ pub trait ConditionGuard: Guard + Sized + Send + 'static {
 
 impl ConditionGuard for AioLockGuard {
     fn holds(&self, lock: &AnyLock) -> bool {
-        let of = |core: &super::lock::Core| (core.words.region().id(), core.words.offset());
+        let of = |core: &crate::sync::lock::Core| (core.words.region().id(), core.words.offset());
         self.core().is_some_and(|core| of(core) == id(lock.lock()))
     }
 

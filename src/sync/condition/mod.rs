@@ -1,28 +1,29 @@
-use std::collections::HashMap;
+mod error;
+mod guard;
+mod inner;
+mod lock;
+
 use std::fmt;
 #[cfg(feature = "tokio")]
 use std::future::Future;
 use std::panic::Location;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::condition_guard::{AnyLock, LockId, Restore};
-use crate::raw::{Condition, ConditionSlot, ConditionWords, LockWords, Party, Place, Table, Taken};
-use crate::shm::{AttachError, Plan, Ref, Region, Row};
-use crate::sync::{
-    AcquireError, AcquireTimeoutError, AioConditionGuard, AioLock, ConditionGuard, ConditionLock,
-    ConditionWaitError, ConditionWaitTimeoutError, CreateError, TryAcquireError,
-};
-use crate::wait::{Bell, Deadline, Park, ParkUntil, blocking, never};
+pub use error::{ConditionWaitError, ConditionWaitTimeoutError};
+pub use guard::{AioConditionGuard, ConditionGuard, ConditionLock};
+use guard::{AnyLock, Restore};
+use inner::Inner;
+
+use crate::raw::{ConditionWords, LockWords, Place, Taken};
+use crate::shm::{Plan, Ref, Region};
+use crate::sync::{AioLock, CreateError};
+use crate::wait::{Deadline, Park, ParkUntil, blocking, never};
 #[cfg(feature = "tokio")]
 use crate::wait::{Suspend, suspended};
 use crate::wire::handle;
-
-/// Where the slots stand, as seen from the words.
-const SLOTS: u64 = 128;
 
 /// How long a wait whose time is over asks for its lock before it comes back without.
 const GRACE: Duration = Duration::from_millis(100);
@@ -66,56 +67,6 @@ pub struct AioCondition {
     inner: Arc<Inner>,
 }
 
-struct Inner {
-    words: Ref<ConditionWords>,
-    slots: Row<ConditionSlot>,
-    table: Arc<Table>,
-}
-
-/// The tables of the conditions that this process has handles on: all handles on one must use the same.
-static TABLES: Mutex<Option<HashMap<LockId, Weak<Table>>>> = Mutex::new(None);
-
-fn table(words: &Ref<ConditionWords>) -> Arc<Table> {
-    let mut tables = TABLES.lock();
-    let tables = tables.get_or_insert_default();
-    let id = (words.region().id(), words.offset());
-    if let Some(known) = tables.get(&id).and_then(Weak::upgrade) {
-        return known;
-    }
-    tables.retain(|_, table| table.strong_count() > 0);
-    let new = Arc::new(Table::default());
-    tables.insert(id, Arc::downgrade(&new));
-    new
-}
-
-impl Inner {
-    fn plan(plan: &mut Plan) -> u64 {
-        let words = plan.place::<ConditionWords>(1);
-        let slots = Row::<ConditionSlot>::plan(plan);
-        debug_assert_eq!(slots, words + SLOTS);
-        words
-    }
-
-    fn open(words: Ref<ConditionWords>) -> Result<Self, AttachError> {
-        let slots = Row::open(words.region(), words.offset() + SLOTS)?;
-        Ok(Self { table: table(&words), words, slots })
-    }
-
-    fn raw(&self) -> Condition<'_> {
-        Condition { words: &self.words, slots: &self.slots, table: &self.table }
-    }
-
-    fn party(&self) -> Party<'_, Region> {
-        let region = self.words.region();
-        // The last bell; where the lock is in the same region, the first is the lock's.
-        Party { me: region.me(), alive: region, bell: Bell::new(region, region.bells().saturating_sub(1)) }
-    }
-
-    fn is_ours(&self) -> bool {
-        self.words.region().is_ours()
-    }
-}
-
 impl AioCondition {
     /// Makes a condition with an [`AioLock`] of its own.
     ///
@@ -142,106 +93,6 @@ impl AioCondition {
         let words = Inner::plan(&mut plan);
         let inner = Inner::open(plan.create()?.object(words)?)?;
         Ok(Self { lock: lock.any(), inner: Arc::new(inner) })
-    }
-
-    /// Waits until nobody holds the condition's lock, and takes it.
-    ///
-    /// [`try_lock`](Self::try_lock) does not wait, [`lock_timeout`](Self::lock_timeout) gives up after a time, and
-    /// [`coro_lock`](Self::coro_lock) suspends the task instead of the thread.
-    ///
-    /// # Blocking
-    ///
-    /// Blocks the thread; needs no runtime.
-    ///
-    /// # Errors
-    ///
-    /// As [`AioLock::acquire`].
-    #[track_caller]
-    pub fn lock(&self) -> Result<AioConditionGuard, AcquireError<AioConditionGuard>> {
-        match &self.lock {
-            AnyLock::Lock(lock) => {
-                let taken = lock.acquire().map(AioConditionGuard::lock);
-                taken.map_err(|error| error.map(AioConditionGuard::lock))
-            }
-            AnyLock::RLock(lock) => {
-                let taken = lock.acquire().map(AioConditionGuard::rlock);
-                taken.map_err(|error| error.map(AioConditionGuard::rlock))
-            }
-        }
-    }
-
-    /// [`lock`](Self::lock), now or never.
-    ///
-    /// # Errors
-    ///
-    /// As [`AioLock::try_acquire`].
-    #[track_caller]
-    pub fn try_lock(&self) -> Result<AioConditionGuard, TryAcquireError<AioConditionGuard>> {
-        match &self.lock {
-            AnyLock::Lock(lock) => {
-                let taken = lock.try_acquire().map(AioConditionGuard::lock);
-                taken.map_err(|error| error.map(AioConditionGuard::lock))
-            }
-            AnyLock::RLock(lock) => {
-                let taken = lock.try_acquire().map(AioConditionGuard::rlock);
-                taken.map_err(|error| error.map(AioConditionGuard::rlock))
-            }
-        }
-    }
-
-    /// [`lock`](Self::lock) for `timeout` at the longest; zero tries once.
-    ///
-    /// # Errors
-    ///
-    /// As [`AioLock::acquire_timeout`].
-    #[track_caller]
-    pub fn lock_timeout(
-        &self,
-        timeout: Duration,
-    ) -> Result<AioConditionGuard, AcquireTimeoutError<AioConditionGuard>> {
-        match &self.lock {
-            AnyLock::Lock(lock) => {
-                let taken = lock.acquire_timeout(timeout).map(AioConditionGuard::lock);
-                taken.map_err(|error| error.map(AioConditionGuard::lock))
-            }
-            AnyLock::RLock(lock) => {
-                let taken = lock.acquire_timeout(timeout).map(AioConditionGuard::rlock);
-                taken.map_err(|error| error.map(AioConditionGuard::rlock))
-            }
-        }
-    }
-
-    /// [`lock`](Self::lock), suspending the task.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropped before it is done, it has not taken the lock.
-    ///
-    /// # Errors
-    ///
-    /// As [`AioLock::acquire`].
-    ///
-    /// # Panics
-    ///
-    /// Outside of a tokio runtime, or in one without I/O or time enabled, when it has to wait.
-    #[cfg(feature = "tokio")]
-    #[track_caller]
-    pub fn coro_lock(
-        &self,
-    ) -> impl Future<Output = Result<AioConditionGuard, AcquireError<AioConditionGuard>>> + Send {
-        let location = Location::caller();
-        async move {
-            match &self.lock {
-                AnyLock::Lock(lock) => {
-                    let taken = lock.coro_acquire_at(location).await.map(AioConditionGuard::lock);
-                    taken.map_err(|error| error.map(AioConditionGuard::lock))
-                }
-                AnyLock::RLock(lock) => {
-                    let taken = lock.coro_acquire_at(location).await.map(AioConditionGuard::rlock);
-                    taken.map_err(|error| error.map(AioConditionGuard::rlock))
-                }
-            }
-        }
     }
 
     /// Gives the lock up and begins to wait, in one step as far as notifiers who hold the lock can tell.

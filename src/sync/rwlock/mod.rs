@@ -1,3 +1,5 @@
+mod guard;
+
 use std::fmt;
 #[cfg(feature = "tokio")]
 use std::future::Future;
@@ -7,12 +9,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::lock::Guard;
+pub use guard::{AioRwLockReadGuard, AioRwLockWriteGuard};
+
 use crate::raw::{LockWords, Party, RwLock, RwSlot, RwWords, Taken};
 use crate::shm::{AttachError, Plan, Ref, Region, Row};
-use crate::sync::{
-    AcquireError, AcquireTimeoutError, AioLock, AioLockGuard, CreateError, Holder, TryAcquireError,
-};
+use crate::sync::{AcquireError, AcquireTimeoutError, AioLock, CreateError, Holder, TryAcquireError};
 use crate::wait::{Deadline, Park, ParkUntil, blocking, never};
 #[cfg(feature = "tokio")]
 use crate::wait::{Suspend, suspended};
@@ -130,7 +131,7 @@ impl AioRwLock {
     ///
     /// # If a process dies
     ///
-    /// The death of a writer is noticed within about a millisecond and ends the wait with [`AcquireError::OwnerDied`].
+    /// The death of a writer is noticed within a few milliseconds and ends the wait with [`AcquireError::OwnerDied`].
     ///
     /// # Errors
     ///
@@ -216,7 +217,7 @@ impl AioRwLock {
     ///
     /// # If a process dies
     ///
-    /// The death of a writer is noticed within about a millisecond and ends the wait with [`AcquireError::OwnerDied`]; that of
+    /// The death of a writer is noticed within a few milliseconds and ends the wait with [`AcquireError::OwnerDied`]; that of
     /// a reader is as if it had left.
     ///
     /// # Errors
@@ -320,75 +321,5 @@ impl fmt::Debug for AioRwLock {
             .field("gate", &self.inner.gate)
             .field("waiting_readers", &self.inner.raw().waiting_readers())
             .finish()
-    }
-}
-
-/// A lock that is held to read; dropping the guard releases it, on whichever thread.
-#[must_use = "the lock is released when the guard is dropped"]
-pub struct AioRwLockReadGuard {
-    inner: Arc<Inner>,
-    last: AioLockGuard,
-}
-
-impl AioRwLockReadGuard {
-    /// As [`AioLockGuard::dead_holder`]: the writer that died.
-    pub fn dead_holder(&self) -> Option<&Holder> {
-        self.last.dead_holder()
-    }
-}
-
-impl Guard for AioRwLockReadGuard {
-    fn lock_guard(&self) -> &AioLockGuard {
-        &self.last
-    }
-}
-
-impl Drop for AioRwLockReadGuard {
-    fn drop(&mut self) {
-        if self.inner.is_ours() {
-            self.inner.raw().count_out(self.inner.party());
-        }
-    }
-}
-
-impl fmt::Debug for AioRwLockReadGuard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AioRwLockReadGuard").field("last", &self.last).finish_non_exhaustive()
-    }
-}
-
-/// A lock that is held to write; dropping the guard releases it, on whichever thread.
-#[must_use = "the lock is released when the guard is dropped"]
-pub struct AioRwLockWriteGuard {
-    inner: Arc<Inner>,
-    gate: AioLockGuard,
-}
-
-impl AioRwLockWriteGuard {
-    /// As [`AioLockGuard::dead_holder`].
-    pub fn dead_holder(&self) -> Option<&Holder> {
-        self.gate.dead_holder()
-    }
-}
-
-impl Guard for AioRwLockWriteGuard {
-    fn lock_guard(&self) -> &AioLockGuard {
-        &self.gate
-    }
-}
-
-impl Drop for AioRwLockWriteGuard {
-    fn drop(&mut self) {
-        if self.inner.is_ours() {
-            // The state first, then those who wait for it.
-            drop(std::mem::replace(&mut self.gate, AioLockGuard::empty()));
-            self.inner.raw().admit(self.inner.party());
-        }
-    }
-}
-
-impl fmt::Debug for AioRwLockWriteGuard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AioRwLockWriteGuard").field("gate", &self.gate).finish_non_exhaustive()
     }
 }

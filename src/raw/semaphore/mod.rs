@@ -19,110 +19,18 @@
 //! **`spare`** saves the sum: under the lock it is never more than what is left, since it is lowered before a permit is
 //! taken, and only the holder of the lock raises it.
 
+mod words;
+
+use words::Share;
+pub(crate) use words::{SemaphoreSlot, SemaphoreWords};
+
+use super::Party;
 use super::inside::{Inside, PassOn};
-use super::{LockWords, Party};
 use crate::planted::planted;
-use crate::shm::atomic::{AtomicU32, AtomicU64, Ordering};
-use crate::shm::{Alive, Object, Owner, shared};
+use crate::shm::atomic::Ordering;
+use crate::shm::{Alive, Owner};
 use crate::trace::Later;
-use crate::wait::{Look, Spot, Step, TimedOut, WaitWords, Waiter, blocking, until};
-
-shared! {
-    /// A semaphore in shared memory, but for its slots.
-    pub(crate) struct SemaphoreWords[128] {
-        lock: LockWords,
-        /// Those who wait for one permit.
-        ones: WaitWords,
-        /// Those who wait for several.
-        several: WaitWords,
-        /// How many were ever released beside the permits that were taken, wrapping.
-        released: AtomicU64,
-        /// Written once, before anybody else knows the semaphore.
-        initial: AtomicU32,
-        /// How many there may be. Written once.
-        limit: AtomicU32,
-        /// See the module's text. Under the lock.
-        spare: AtomicU32,
-        /// One more than the highest slot that ever held a permit. Under the lock.
-        used: AtomicU32,
-        reserved: [AtomicU64; 5],
-    }
-
-    /// What one process has of a semaphore.
-    pub(crate) struct SemaphoreSlot[16] {
-        /// See [`Share`].
-        share: AtomicU64,
-        /// Whose `held` it is: the slot's generation then. Under the lock.
-        generation: AtomicU32,
-        reserved: AtomicU32,
-    }
-}
-
-impl Object for SemaphoreWords {
-    const KIND: u32 = 34;
-}
-
-impl Object for SemaphoreSlot {
-    const KIND: u32 = 35;
-}
-
-/// One process's share.
-///
-/// | bits | meaning |
-/// | --- | --- |
-/// | 0–31 | `held`: permits that it holds |
-/// | 32–63 | `forgotten`: permits that were taken in this slot and never come back by themselves, wrapping |
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Share(u64);
-
-impl Share {
-    fn held(self) -> u32 {
-        self.0 as u32
-    }
-
-    fn forgotten(self) -> u32 {
-        (self.0 >> 32) as u32
-    }
-
-    fn of(held: u32, forgotten: u32) -> Self {
-        Self(u64::from(forgotten) << 32 | u64::from(held))
-    }
-
-    #[must_use]
-    fn taken(self, count: u32) -> Self {
-        Self::of(self.held().saturating_add(count), self.forgotten())
-    }
-
-    #[must_use]
-    fn given_back(self, count: u32) -> Self {
-        Self::of(self.held().saturating_sub(count), self.forgotten())
-    }
-
-    #[must_use]
-    fn forgot(self, count: u32) -> Self {
-        Self::of(self.held().saturating_sub(count), self.forgotten().wrapping_add(count))
-    }
-
-    #[must_use]
-    fn emptied(self) -> Self {
-        Self::of(0, self.forgotten())
-    }
-}
-
-impl SemaphoreSlot {
-    fn share(&self) -> Share {
-        Share(self.share.load(Ordering::Acquire))
-    }
-
-    fn change(&self, change: impl Fn(Share) -> Share) {
-        let mut now = Share(self.share.load(Ordering::Relaxed));
-        while let Err(other) =
-            self.share.compare_exchange_weak(now.0, change(now).0, Ordering::AcqRel, Ordering::Relaxed)
-        {
-            now = Share(other);
-        }
-    }
-}
+use crate::wait::{Look, Spot, Step, TimedOut, Waiter, blocking, until};
 
 /// More than there may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

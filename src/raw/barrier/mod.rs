@@ -12,195 +12,20 @@
 //! cycle it is, and how many times, before it counts itself as arrived, and takes that back after it has left: the slot errs high,
 //! and then a process died that was in the midst of coming or going.
 
+mod broken;
+mod part;
+mod place;
+mod words;
+
+use place::Place;
+pub(crate) use words::{BarrierSlot, BarrierWords, MOST_PARTIES};
+use words::{Exit, Phase, RECENT, State};
+
 use super::Party;
 use crate::planted::planted;
-use crate::shm::atomic::{AtomicU32, AtomicU64, Ordering};
-use crate::shm::{Alive, Object, Owner, shared};
-use crate::wait::{Look, Spot, Step, WaitWords, Waiter, until};
-
-/// How many ends of cycles are remembered.
-const RECENT: usize = 16;
-
-/// The most parties a barrier can have.
-pub(crate) const MOST_PARTIES: u32 = COUNT as u32;
-
-shared! {
-    /// A barrier in shared memory, but for its slots.
-    pub(crate) struct BarrierWords[384] {
-        /// See [`State`].
-        state: AtomicU64,
-        waiters: WaitWords,
-        /// One more than the highest slot that ever arrived.
-        used: AtomicU32,
-        /// Written once.
-        parties: AtomicU32,
-        /// 1 if there is one. Written once.
-        has_action: AtomicU32,
-        reserved: AtomicU32,
-        /// Nanoseconds; zero: none. Written once.
-        timeout: AtomicU64,
-        reserved_too: [AtomicU64; 10],
-        /// One more than a broken cycle's number, at that number modulo their length; zero: none yet.
-        broken: [AtomicU64; RECENT],
-        /// See [`Exit`].
-        exits: [AtomicU64; RECENT],
-    }
-
-    /// One process's part in a barrier.
-    pub(crate) struct BarrierSlot[8] {
-        /// See [`Part`].
-        part: AtomicU64,
-    }
-}
-
-impl Object for BarrierWords {
-    const KIND: u32 = 41;
-}
-
-impl Object for BarrierSlot {
-    const KIND: u32 = 42;
-}
-
-/// What a cycle has come to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    /// Parties are to come.
-    Filling,
-    /// All are there; one that has the action is to run it.
-    Full,
-    /// One runs the action.
-    Acting,
-    /// Until it is reset.
-    Broken,
-}
-
-/// The state of a barrier.
-///
-/// | bits | meaning |
-/// | --- | --- |
-/// | 0–1 | [`Phase`] |
-/// | 2–16 | how many have arrived |
-/// | 17–31 | how many of these have the action |
-/// | 32–63 | the cycle's number, wrapping |
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct State(u64);
-
-const COUNT: u64 = (1 << 15) - 1;
-
-impl State {
-    fn of(cycle: u32, phase: Phase, arrived: u64, able: u64) -> Self {
-        Self(u64::from(cycle) << 32 | able.min(COUNT) << 17 | arrived.min(COUNT) << 2 | phase as u64)
-    }
-
-    fn phase(self) -> Phase {
-        match self.0 & 3 {
-            0 => Phase::Filling,
-            1 => Phase::Full,
-            2 => Phase::Acting,
-            _ => Phase::Broken,
-        }
-    }
-
-    fn arrived(self) -> u64 {
-        self.0 >> 2 & COUNT
-    }
-
-    fn able(self) -> u64 {
-        self.0 >> 17 & COUNT
-    }
-
-    fn cycle(self) -> u32 {
-        (self.0 >> 32) as u32
-    }
-
-    fn with(self, phase: Phase) -> Self {
-        Self::of(self.cycle(), phase, self.arrived(), self.able())
-    }
-
-    fn one_more(self, able: bool) -> Self {
-        Self::of(self.cycle(), self.phase(), self.arrived() + 1, self.able() + u64::from(able))
-    }
-
-    fn one_less(self, able: bool) -> Self {
-        let left = self.able().saturating_sub(u64::from(able));
-        Self::of(self.cycle(), Phase::Filling, self.arrived().saturating_sub(1), left)
-    }
-
-    fn next_cycle(self) -> Self {
-        Self::of(self.cycle().wrapping_add(1), Phase::Filling, 0, 0)
-    }
-}
-
-/// In which cycle a process is, and how often.
-///
-/// | bits | meaning |
-/// | --- | --- |
-/// | 0–19 | how often |
-/// | 20–39 | the slot's generation |
-/// | 40–63 | the end of the cycle's number |
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Part(u64);
-
-const PART_FIELD: u64 = (1 << 20) - 1;
-const CYCLE_FIELD: u32 = (1 << 24) - 1;
-
-impl Part {
-    fn of(cycle: u32, generation: u32, count: u64) -> Self {
-        let generation = u64::from(generation) & PART_FIELD;
-        Self(u64::from(cycle & CYCLE_FIELD) << 40 | generation << 20 | count & PART_FIELD)
-    }
-
-    fn count(self) -> u64 {
-        self.0 & PART_FIELD
-    }
-
-    fn generation(self) -> u32 {
-        (self.0 >> 20 & PART_FIELD) as u32
-    }
-
-    fn is_in(self, cycle: u32) -> bool {
-        self.count() > 0 && (self.0 >> 40) as u32 == cycle & CYCLE_FIELD
-    }
-}
-
-impl BarrierSlot {
-    fn part(&self) -> Part {
-        Part(self.part.load(Ordering::Acquire))
-    }
-
-    fn change(&self, from: Part, to: Part) -> bool {
-        self.part.compare_exchange(from.0, to.0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
-    }
-
-    /// `false`: whoever had the slot before died in this cycle.
-    fn enter(&self, cycle: u32, generation: u32) -> bool {
-        loop {
-            let now = self.part();
-            let count = match (now.generation() == generation, now.is_in(cycle)) {
-                (true, true) => now.count() + 1,
-                (false, true) => return false,
-                (_, false) => 1,
-            };
-            if self.change(now, Part::of(cycle, generation, count)) {
-                return true;
-            }
-        }
-    }
-
-    fn leave(&self, cycle: u32, generation: u32) {
-        let mut now = self.part();
-        while now.generation() == generation
-            && now.is_in(cycle)
-            && !self.change(now, Part::of(cycle, generation, now.count() - 1))
-        {
-            now = self.part();
-        }
-    }
-}
-
-/// Who leaves a cycle that tripped: bits 32–63 the cycle, bits 0–31 how many have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Exit(u64);
+use crate::shm::Alive;
+use crate::shm::atomic::Ordering;
+use crate::wait::{Look, Spot, Step, Waiter, until};
 
 /// Why there was no meeting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -274,50 +99,6 @@ impl<'a> Barrier<'a> {
         let spot = self.spot(party);
         spot.sign();
         spot.notify_all();
-    }
-
-    /// Breaks this cycle, unless it is past. Whether it is broken now.
-    fn break_cycle<A: Alive>(self, cycle: u32, party: Party<'a, A>) -> bool {
-        loop {
-            let now = self.state();
-            if now.cycle() != cycle {
-                return self.broke(cycle);
-            }
-            if now.phase() == Phase::Broken {
-                return true;
-            }
-            if self.change(now, now.with(Phase::Broken)) {
-                self.wake(party);
-                return true;
-            }
-        }
-    }
-
-    /// Whether a past cycle ended broken.
-    fn broke(self, cycle: u32) -> bool {
-        let last = self.words.broken[cycle as usize % RECENT].load(Ordering::Acquire);
-        // A later one in the same place: this one's end is forgotten.
-        last != 0 && (last as u32).wrapping_sub(1).wrapping_sub(cycle).cast_signed() >= 0
-    }
-
-    /// Whether one that is in this cycle has died.
-    fn has_dead<A: Alive>(self, cycle: u32, party: Party<'_, A>) -> bool {
-        let used = self.words.used.load(Ordering::Acquire) as usize;
-        (0..).zip(self.slots).take(used).any(|(index, slot)| {
-            let part = slot.part();
-            let owner = Owner::new(index, part.generation());
-            part.is_in(cycle)
-                && owner != party.me
-                && planted!("the-dead-are-waited-for", !party.alive.is_alive(owner), false)
-        })
-    }
-
-    /// Breaks the present cycle if one that is in it has died. Never waits.
-    pub(crate) fn look_for_the_dead<A: Alive>(self, party: Party<'a, A>) {
-        let now = self.state();
-        if now.phase() != Phase::Broken && self.has_dead(now.cycle(), party) {
-            self.break_cycle(now.cycle(), party);
-        }
     }
 
     fn attempt_to_arrive<A: Alive>(
@@ -482,95 +263,9 @@ impl<'a> Barrier<'a> {
         }
     }
 
-    /// Breaks the barrier for all; never waits.
-    pub(crate) fn abort<A: Alive>(self, party: Party<'a, A>) {
-        while !self.break_cycle(self.state().cycle(), party) {}
-    }
-
-    /// Begins a new cycle; those who wait in the present one are told that it broke. Never waits.
-    pub(crate) fn reset<A: Alive>(self, party: Party<'a, A>) {
-        loop {
-            let now = self.state();
-            if now.phase() == Phase::Broken {
-                // Before the cycle is past: those who look later find it here.
-                let cycle = now.cycle();
-                self.words.broken[cycle as usize % RECENT].store(u64::from(cycle) + 1, Ordering::Release);
-                if self.change(now, now.next_cycle()) {
-                    self.wake(party);
-                    return;
-                }
-            } else if now.arrived() == 0 {
-                return;
-            } else {
-                self.break_cycle(now.cycle(), party);
-            }
-        }
-    }
-
-    pub(crate) fn is_broken(self) -> bool {
-        self.state().phase() == Phase::Broken
-    }
-
     /// How many wait for others to come.
     pub(crate) fn waiting(self) -> u64 {
         let now = self.state();
         if matches!(now.phase(), Phase::Filling | Phase::Full) { now.arrived() } else { 0 }
-    }
-}
-
-/// A party that has arrived. Dropped, it leaves, and is un-counted unless its cycle has tripped.
-struct Place<'a, A: Alive> {
-    barrier: Barrier<'a>,
-    party: Party<'a, A>,
-    cycle: u32,
-    able: bool,
-}
-
-impl<A: Alive> Place<'_, A> {
-    /// Runs the action and trips the cycle. A panic of the action breaks it.
-    fn act(self, action: Option<&(dyn Fn() + Send + Sync)>) -> Result<u32, NotMet> {
-        let acting = Acting(&self);
-        if let Some(action) = action {
-            action();
-        }
-        std::mem::forget(acting);
-        loop {
-            let now = self.barrier.state();
-            if now.cycle() != self.cycle || now.phase() != Phase::Acting {
-                return Err(NotMet::Broken);
-            }
-            if self.barrier.change(now, now.next_cycle()) {
-                self.barrier.wake(self.party);
-                return Ok(0);
-            }
-        }
-    }
-}
-
-/// Dropped in a panic of the action.
-struct Acting<'a, 'b, A: Alive>(&'b Place<'a, A>);
-
-impl<A: Alive> Drop for Acting<'_, '_, A> {
-    fn drop(&mut self) {
-        self.0.barrier.break_cycle(self.0.cycle, self.0.party);
-    }
-}
-
-impl<A: Alive> Drop for Place<'_, A> {
-    fn drop(&mut self) {
-        loop {
-            let now = self.barrier.state();
-            let is_counted = now.cycle() == self.cycle && matches!(now.phase(), Phase::Filling | Phase::Full);
-            if !is_counted
-                || planted!(
-                    "a-cancelled-party-stays-counted",
-                    self.barrier.change(now, now.one_less(self.able)),
-                    true
-                )
-            {
-                break;
-            }
-        }
-        self.barrier.own(self.party).leave(self.cycle, self.party.me.generation());
     }
 }

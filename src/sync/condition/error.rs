@@ -1,7 +1,7 @@
 use std::error::Error;
 use std::fmt;
 
-use super::lock::{FORKED, Guard, held, owner_died};
+use crate::sync::lock::{FORKED, Guard, held, owner_died};
 use crate::sync::{AioConditionGuard, Holder};
 
 /// Why [`AioCondition::wait`](crate::AioCondition::wait) did not come back in order.

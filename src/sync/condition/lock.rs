@@ -1,0 +1,113 @@
+//! A condition's lock, taken through the condition.
+
+#[cfg(feature = "tokio")]
+use std::future::Future;
+#[cfg(feature = "tokio")]
+use std::panic::Location;
+use std::time::Duration;
+
+use super::guard::AnyLock;
+use super::{AioCondition, AioConditionGuard};
+use crate::sync::{AcquireError, AcquireTimeoutError, TryAcquireError};
+
+impl AioCondition {
+    /// Waits until nobody holds the condition's lock, and takes it.
+    ///
+    /// [`try_lock`](Self::try_lock) does not wait, [`lock_timeout`](Self::lock_timeout) gives up after a time, and
+    /// [`coro_lock`](Self::coro_lock) suspends the task instead of the thread.
+    ///
+    /// # Blocking
+    ///
+    /// Blocks the thread; needs no runtime.
+    ///
+    /// # Errors
+    ///
+    /// As [`AioLock::acquire`](crate::AioLock::acquire).
+    #[track_caller]
+    pub fn lock(&self) -> Result<AioConditionGuard, AcquireError<AioConditionGuard>> {
+        match &self.lock {
+            AnyLock::Lock(lock) => {
+                let taken = lock.acquire().map(AioConditionGuard::lock);
+                taken.map_err(|error| error.map(AioConditionGuard::lock))
+            }
+            AnyLock::RLock(lock) => {
+                let taken = lock.acquire().map(AioConditionGuard::rlock);
+                taken.map_err(|error| error.map(AioConditionGuard::rlock))
+            }
+        }
+    }
+
+    /// [`lock`](Self::lock), now or never.
+    ///
+    /// # Errors
+    ///
+    /// As [`AioLock::try_acquire`](crate::AioLock::try_acquire).
+    #[track_caller]
+    pub fn try_lock(&self) -> Result<AioConditionGuard, TryAcquireError<AioConditionGuard>> {
+        match &self.lock {
+            AnyLock::Lock(lock) => {
+                let taken = lock.try_acquire().map(AioConditionGuard::lock);
+                taken.map_err(|error| error.map(AioConditionGuard::lock))
+            }
+            AnyLock::RLock(lock) => {
+                let taken = lock.try_acquire().map(AioConditionGuard::rlock);
+                taken.map_err(|error| error.map(AioConditionGuard::rlock))
+            }
+        }
+    }
+
+    /// [`lock`](Self::lock) for `timeout` at the longest; zero tries once.
+    ///
+    /// # Errors
+    ///
+    /// As [`AioLock::acquire_timeout`](crate::AioLock::acquire_timeout).
+    #[track_caller]
+    pub fn lock_timeout(
+        &self,
+        timeout: Duration,
+    ) -> Result<AioConditionGuard, AcquireTimeoutError<AioConditionGuard>> {
+        match &self.lock {
+            AnyLock::Lock(lock) => {
+                let taken = lock.acquire_timeout(timeout).map(AioConditionGuard::lock);
+                taken.map_err(|error| error.map(AioConditionGuard::lock))
+            }
+            AnyLock::RLock(lock) => {
+                let taken = lock.acquire_timeout(timeout).map(AioConditionGuard::rlock);
+                taken.map_err(|error| error.map(AioConditionGuard::rlock))
+            }
+        }
+    }
+
+    /// [`lock`](Self::lock), suspending the task.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is done, it has not taken the lock.
+    ///
+    /// # Errors
+    ///
+    /// As [`AioLock::acquire`](crate::AioLock::acquire).
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime, or in one without I/O or time enabled, when it has to wait.
+    #[cfg(feature = "tokio")]
+    #[track_caller]
+    pub fn coro_lock(
+        &self,
+    ) -> impl Future<Output = Result<AioConditionGuard, AcquireError<AioConditionGuard>>> + Send {
+        let location = Location::caller();
+        async move {
+            match &self.lock {
+                AnyLock::Lock(lock) => {
+                    let taken = lock.coro_acquire_at(location).await.map(AioConditionGuard::lock);
+                    taken.map_err(|error| error.map(AioConditionGuard::lock))
+                }
+                AnyLock::RLock(lock) => {
+                    let taken = lock.coro_acquire_at(location).await.map(AioConditionGuard::rlock);
+                    taken.map_err(|error| error.map(AioConditionGuard::rlock))
+                }
+            }
+        }
+    }
+}
