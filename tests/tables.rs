@@ -318,6 +318,7 @@ const WITHOUT: &[(&str, &str, &[&str], &str)] = &[
     ("AioList", "*", &["try_", "_timeout"], "it asks a server"),
     ("AioManagedArray", "update", &["try_"], "it asks a server"),
     ("AioManagedValue", "update", &["try_"], "it asks a server"),
+    ("AioManagedRLock", "try_acquire", &["try_", "_timeout"], "it asks a server"),
 ];
 
 /// The public methods of every type in a folder, and its functions under the name of the top module.
