@@ -140,6 +140,17 @@ a-drop-ends-the-server                manager_custom case_158
 nobody-is-told-who-gave-up            manager_waiting who_gives_up
 who-dies-keeps-what-it-has            manager_waiting case_159
 who-dies-keeps-what-it-has            manager_hostile case_159_clients
+who-dies-keeps-what-it-has            manager_sync case_159
+permits-of-the-dead-are-lost          manager_sync case_159
+a-dead-party-is-waited-for            manager_sync case_159
+a-worker-is-lost-unseen               manager_sync case_159
+who-has-had-enough-breaks-nothing     manager_sync a_barrier_that
+any-thread-is-the-holder              manager_sync a_lock_is_its_threads
+any-thread-is-the-holder              manager_sync case_161
+one-of-several-answers-is-heard       manager_together what_is_asked_together
+all-go-alone                          manager_together what_is_asked_together
+several-are-any-number                manager_together several_questions
+who-gave-up-asks-still                manager_together nobody_depends
 BUGS
 }
 

@@ -209,7 +209,7 @@ fn references_that_are_forged() {
 #[test]
 fn questions_that_were_damaged() {
     let watchdog = Watchdog::new("questions_that_were_damaged");
-    let questions: [&[u8]; 20] = [
+    let questions: [&[u8]; 26] = [
         &[1, 4],                                     // names
         &[2, 2, 1, b'x', 1, b'T', 0],                // get
         &[3, 1, 1, b'x', 1, b'T', 0, 1, 7, 0, 0, 0], // register
@@ -229,7 +229,13 @@ fn questions_that_were_damaged() {
         &[17, 6, 3, 3, 0],                   // of a lock
         &[18, 6, 4, 5, 0, 1, 7, 0, 0],       // of a queue
         &[19, 7, 3],                         // what is not answered
-        &[20, 8, 3, 17],
+        &[20, 8, 3, 17, 1],
+        &[21, 9, 2, 2, 1, 4, 2, 2, 4], // several
+        &[22, 5, 7, 3, 4],             // a semaphore, a barrier and a joinable queue
+        &[23, 5, 8, 2],
+        &[24, 5, 6, 2],
+        &[25, 6, 5, 6, 0, 2], // their calls
+        &[26, 6, 6, 7, 0],
     ];
     for manager in managers() {
         let witness = Witness::of(&manager);

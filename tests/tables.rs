@@ -48,6 +48,10 @@ fn every_handle_is_one() {
     handle::<AioManagedValue<String>>();
     handle::<AioManagedArray<f64>>();
     handle::<AioManagedLock>();
+    handle::<AioManagedRLock>();
+    handle::<AioManagedSemaphore>();
+    handle::<AioManagedBarrier>();
+    handle::<AioManagedJoinableQueue<String>>();
     handle::<AioManagedCondition>();
     handle::<AioManagedEvent>();
     handle::<AioManagedQueue<String>>();
@@ -65,6 +69,7 @@ fn every_guard_goes_to_another_thread() {
     guard::<AioRwLockWriteGuard>();
     guard::<AioArrayGuard<u8>>();
     guard::<AioManagedLockGuard>();
+    guard::<AioManagedPermit>();
     guard::<Permit>();
     guard::<Lease<String>>();
     guard::<AioTask<u8>>();
@@ -313,6 +318,7 @@ const WITHOUT: &[(&str, &str, &[&str], &str)] = &[
     ("AioList", "*", &["try_", "_timeout"], "it asks a server"),
     ("AioManagedArray", "update", &["try_"], "it asks a server"),
     ("AioManagedValue", "update", &["try_"], "it asks a server"),
+    ("AioManagedRLock", "try_acquire", &["try_", "_timeout"], "it asks a server"),
 ];
 
 /// The public methods of every type in a folder, and its functions under the name of the top module.

@@ -1,19 +1,20 @@
 //! One client, as the server sees it: what it asks, what it is answered, and what it holds over TCP.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use super::hall::Hall;
 use super::kept::{Kept, Luggage};
 use super::message::{Answer, Ask, Hello, Request, Response, UNANSWERED};
+use super::outbox::{Outbox, TOGETHER};
 use super::waiting::Caller;
-use crate::pipe::{AioConnection, Letter, TryRecvError};
+use crate::pipe::{AioConnection, TryRecvError};
 use crate::planted::planted;
 
 pub(super) type Connection = AioConnection<Response, Request>;
 
-/// So many questions of one client are answered until others are looked at.
-const TURN: u32 = 32;
+/// When so many questions of one client were answered, others are looked at.
+const TURN: usize = 32;
 
 pub(super) struct Client {
     connection: Connection,
@@ -22,7 +23,7 @@ pub(super) struct Client {
     /// It knows that it is here.
     has_greeted: bool,
     /// Answers that are on their way. While there are any, nothing more is asked.
-    answers: VecDeque<Letter>,
+    answers: Outbox,
     /// The server listens for room for them, and not for questions.
     pub(super) is_awaited: bool,
     /// The objects that it holds by number, how often, and what keeps them.
@@ -34,18 +35,19 @@ pub(super) struct Left;
 
 impl Client {
     pub(super) fn new(connection: Connection, manager: u128, number: u64, has_greeted: bool) -> Self {
-        let (answers, counted) = (VecDeque::new(), HashMap::new());
+        let (answers, counted) = (Outbox::default(), HashMap::new());
         Self { connection, manager, number, has_greeted, answers, is_awaited: false, counted }
     }
 
     /// Answers what is asked, for as long as the answers are taken, and others can be kept waiting.
     pub(super) fn go_on(&mut self, hall: &mut Hall) -> Result<(), Left> {
-        for _ in 0..planted!("a-busy-client-has-all-turns", TURN, u32::MAX) {
+        let mut answered = 0;
+        while answered < planted!("a-busy-client-has-all-turns", TURN, usize::MAX) {
             self.push()?;
             if self.is_slow() {
                 return Ok(());
             }
-            let Request { id, ask } = match self.connection.try_recv() {
+            let request = match self.connection.try_recv() {
                 Ok(request) => request,
                 Err(TryRecvError::Empty) => return Ok(()),
                 Err(TryRecvError::Closed) => return Err(Left),
@@ -54,25 +56,41 @@ impl Client {
                     return Err(Left);
                 }
             };
-            if let Some(answer) = self.hear(id, ask, hall)?
-                && id != UNANSWERED
-            {
-                self.say(id, answer)?;
-            }
+            answered += self.take_in(request, hall)?;
         }
         self.push()
     }
 
+    /// One question, or several that came together; how many there were.
+    fn take_in(&mut self, request: Request, hall: &mut Hall) -> Result<usize, Left> {
+        let Ask::Several(parts) = &request.ask else { return self.answer(request, hall).map(|()| 1) };
+        // More would keep others waiting.
+        if parts.len() > planted!("several-are-any-number", TOGETHER, usize::MAX) {
+            return Err(Left);
+        }
+        for part in parts {
+            self.answer(part.read().map_err(|_| Left)?, hall)?;
+        }
+        Ok(parts.len().max(1))
+    }
+
+    fn answer(&mut self, Request { id, ask }: Request, hall: &mut Hall) -> Result<(), Left> {
+        match self.hear(id, ask, hall)? {
+            Some(answer) if id != UNANSWERED => self.say(id, answer),
+            _ => Ok(()),
+        }
+    }
+
     /// Sends the answers that it takes.
     pub(super) fn push(&mut self) -> Result<(), Left> {
-        while let Some(letter) = self.answers.front_mut() {
-            match self.connection.attempt(letter) {
-                None => planted!("a-slow-client-holds-all", return Ok(()), continue),
-                Some(Ok(())) => drop(self.answers.pop_front()),
-                Some(Err(_)) => return Err(Left),
-            }
-        }
-        Ok(())
+        let mut is_refused = false;
+        let mut send = || self.answers.send(&self.connection, |_, _| is_refused = true);
+        // What is not out by now goes when there is room.
+        let _ = planted!("a-slow-client-holds-all", send(), {
+            while !send() {}
+            true
+        });
+        if is_refused { Err(Left) } else { Ok(()) }
     }
 
     /// It has not taken all of its answers.
@@ -92,7 +110,7 @@ impl Client {
         let letter = letter.or_else(|error| {
             self.connection.letter(&Response { id, answer: Answer::Refused(error.to_string()) })
         });
-        self.answers.push_back(letter.map_err(|_| Left)?);
+        self.answers.put(id, letter.map_err(|_| Left)?);
         Ok(())
     }
 
@@ -103,7 +121,7 @@ impl Client {
                 return Ok(Some(Answer::Hello(Hello::ours(), self.manager)));
             }
             _ if !self.has_greeted => return Err(Left),
-            Ask::Hello(_) => return Err(Left),
+            Ask::Hello(_) | Ask::Several(_) => return Err(Left),
             Ask::Release { object } => {
                 self.release(*object);
                 return Ok(None);

@@ -15,7 +15,7 @@ use super::object::{self as user, Calling, Failed, Failure, Made};
 use super::proxy::Proxy;
 use super::session::Session;
 use super::store::{List, Map};
-use super::waiting::{Caller, Due, Event, Lock, Queue, Waiting};
+use super::waiting::{Barrier, Caller, Due, Event, Lock, Queue, Semaphore, Waiting};
 use crate::planted::planted;
 use crate::sys::entry::{Entry, Place};
 use crate::sys::{memfd, socket};
@@ -127,17 +127,26 @@ impl Hall {
             Ask::Make(New::Queue(max_items)) => {
                 or_refused(self.make(State::Waiting(Waiting::Queue(Queue::new(max_items)))))
             }
+            Ask::Make(New::JoinableQueue(max_items)) => {
+                or_refused(self.make(State::Waiting(Waiting::Queue(Queue::joinable(max_items)))))
+            }
+            Ask::Make(New::Semaphore(permits, limit)) => {
+                or_refused(self.make(State::Waiting(Waiting::Semaphore(Semaphore::new(permits, limit)))))
+            }
+            Ask::Make(New::Barrier(parties)) => {
+                or_refused(self.make(State::Waiting(Waiting::Barrier(Barrier::new(parties)))))
+            }
             Ask::Call { object, call } => match self.call(caller, object, call) {
                 Ok(answer) => return answer,
                 Err(error) => Answer::Refused(error.to_string()),
             },
-            Ask::Cancel { object, question } => {
+            Ask::Cancel { object, question, is_late } => {
                 if let Some(Object { state: State::Waiting(waiting), .. }) = self.objects.get_mut(&object) {
-                    waiting.cancel(Caller { question, ..caller }, &mut self.due);
+                    waiting.cancel(Caller { question, ..caller }, is_late, &mut self.due);
                 }
                 return None;
             }
-            Ask::Hello(_) | Ask::Release { .. } => return None,
+            Ask::Hello(_) | Ask::Release { .. } | Ask::Several(_) => return None,
         })
     }
 
@@ -166,12 +175,8 @@ impl Hall {
         match (state, call) {
             (Some(State::Map(map)), Call::Map(call)) => map.call(call).map(Some),
             (Some(State::List(list)), Call::List(call)) => list.call(call).map(Some),
-            (Some(State::Waiting(Waiting::Lock(lock))), Call::Lock(call)) => Ok(lock.call(caller, call, due)),
-            (Some(State::Waiting(Waiting::Event(event))), Call::Event(call)) => {
-                Ok(event.call(caller, call, due))
-            }
-            (Some(State::Waiting(Waiting::Queue(queue))), Call::Queue(call)) => {
-                Ok(queue.call(caller, call, due))
+            (Some(State::Waiting(waiting)), call) => {
+                Ok(waiting.call(caller, call, due).unwrap_or(Some(Answer::NoObject)))
             }
             (Some(State::User(object)), Call::User { method, arguments }) => {
                 let answer = object.call(Calling::new(method, arguments, &self.own));

@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::context;
 use crate::planted::planted;
-use crate::wire::{Codec, DecodeError, EncodeError, Packed, Parting, claim, handle, pack, stow, unpack};
+use crate::wire::{
+    Codec, DecodeError, EncodeError, Packed, Parting, Postcard, claim, handle, pack, stow, unpack,
+};
 
 /// Whoever keeps it knows nothing of its type, maps no memory and holds no slot in it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -125,6 +127,13 @@ impl<'de> Deserialize<'de> for Luggage {
 /// Bytes that are copied, and not encoded one by one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Bytes(pub(super) Vec<u8>);
+
+impl Bytes {
+    /// A message without descriptors.
+    pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
+        unpack::<Postcard, T>(&self.0, Vec::new())
+    }
+}
 
 impl Serialize for Bytes {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

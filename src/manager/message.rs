@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::kept::{Bytes, Kept, Luggage};
 use super::kind::Kind;
 use super::object::Failure;
+use super::outbox::Several;
 use super::store::{ListCall, MapCall};
-use super::waiting::{EventCall, LockCall, QueueCall};
+use super::waiting::{BarrierCall, EventCall, LockCall, QueueCall, SemaphoreCall};
 use crate::connection::Address;
 use crate::sys::entry::Place;
 
@@ -83,7 +84,11 @@ pub(super) enum Ask {
     Cancel {
         object: u64,
         question: u64,
+        /// Its time is over.
+        is_late: bool,
     },
+    /// Several requests, each encoded. None of them is this.
+    Several(Vec<Bytes>),
 }
 
 /// What can be made.
@@ -100,6 +105,12 @@ pub(super) enum New {
     Event,
     /// Of so many items.
     Queue(u64),
+    /// The same, whose items are finished after they are got.
+    JoinableQueue(u64),
+    /// Of so many permits, and at most so many.
+    Semaphore(u32, u32),
+    /// Of so many parties.
+    Barrier(u64),
 }
 
 /// What can be done with an object.
@@ -111,6 +122,8 @@ pub(super) enum Call {
     Lock(LockCall),
     Event(EventCall),
     Queue(QueueCall),
+    Semaphore(SemaphoreCall),
+    Barrier(BarrierCall),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -150,6 +163,24 @@ pub(super) enum Answer {
     OutOfRange(u64),
     /// The object is none of that kind, or there is none of that number.
     NoObject,
+    /// Several responses, each encoded. None of them is this.
+    Several(Vec<Bytes>),
+    /// The barrier is.
+    Broken,
+    /// So many items were got by clients that are gone, and will never be finished.
+    Lost(u64),
+}
+
+impl Several for Request {
+    fn several(parts: Vec<Bytes>) -> Self {
+        Self { id: UNANSWERED, ask: Ask::Several(parts) }
+    }
+}
+
+impl Several for Response {
+    fn several(parts: Vec<Bytes>) -> Self {
+        Self { id: UNANSWERED, answer: Answer::Several(parts) }
+    }
 }
 
 impl Ask {
@@ -158,9 +189,16 @@ impl Ask {
         let Self::Call { object, call } = self else { return None };
         let waits = matches!(
             call,
-            Call::Lock(LockCall::Acquire | LockCall::TryAcquire | LockCall::Wait(_))
-                | Call::Event(EventCall::Wait)
-                | Call::Queue(QueueCall::Put(_) | QueueCall::Get | QueueCall::TryGet)
+            Call::Lock(
+                LockCall::Acquire
+                    | LockCall::TryAcquire
+                    | LockCall::Wait(_)
+                    | LockCall::AcquireAgain(_)
+                    | LockCall::TryAcquireAgain(_)
+            ) | Call::Event(EventCall::Wait)
+                | Call::Queue(QueueCall::Put(_) | QueueCall::Get | QueueCall::TryGet | QueueCall::Join)
+                | Call::Semaphore(SemaphoreCall::Acquire(_) | SemaphoreCall::TryAcquire(_))
+                | Call::Barrier(BarrierCall::Wait)
         );
         waits.then_some(*object)
     }

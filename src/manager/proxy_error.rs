@@ -40,6 +40,18 @@ errors! {
         /// The queue was closed.
         #[error("the queue is closed")]
         QueueClosed,
+        /// There would be more permits than the semaphore may have; none was added.
+        #[error("the semaphore would have more permits than it may: release only what was forgotten")]
+        TooManyPermits,
+        /// A party died or gave up while it waited, somebody aborted the barrier, or it was reset meanwhile.
+        #[error("the barrier is broken: a party died, timed out or aborted it; call `reset` to use it again")]
+        BarrierBroken,
+        /// Processes are gone with items that they had got and not finished; nobody will finish those.
+        #[error("{items} items were got by processes that died before they finished them; put them again")]
+        WorkerLost { items: u64, },
+        /// This process has no item that it got and has not finished.
+        #[error("task_done was called more often than this process got items")]
+        NoTask,
         /// The guard is none of this condition's.
         #[error("the guard holds another lock than the condition's: pass the one that `lock` gave")]
         NotHeld,
@@ -78,6 +90,10 @@ impl From<ProxyError> for ProxyTimeoutError {
             ProxyError::Elsewhere => Self::Elsewhere,
             ProxyError::QueueClosed => Self::QueueClosed,
             ProxyError::NotHeld => Self::NotHeld,
+            ProxyError::TooManyPermits => Self::TooManyPermits,
+            ProxyError::BarrierBroken => Self::BarrierBroken,
+            ProxyError::WorkerLost { items } => Self::WorkerLost { items },
+            ProxyError::NoTask => Self::NoTask,
             ProxyError::Panicked { message } => Self::Panicked { message },
             ProxyError::NoMethod { method } => Self::NoMethod { method },
             ProxyError::Call { message } => Self::Call { message },

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use super::AioManager;
 use super::calls::{calls, made, proxy};
 use super::error::ManagerError;
+use super::kept::Kept;
 use super::message::{Answer, Ask, Call, New};
 use super::proxy::{Proxy, count, done};
 use super::proxy_error::ProxyError;
@@ -49,63 +50,77 @@ made! {
     queue, coro_queue = fn<T>(max_items: usize) -> AioManagedQueue { |_manager| Ok(New::Queue(max_items as u64)) }
 }
 
+/// What an item is, of those that a queue gives: the manager hears first that it has come.
+pub(super) fn taken(proxy: &Proxy, answer: Answer) -> Result<Kept, ProxyError> {
+    match answer {
+        Answer::Item(question, kept) => {
+            let call = Call::Queue(QueueCall::Taken(question));
+            proxy.session().tell(Ask::Call { object: proxy.object(), call });
+            Ok(kept)
+        }
+        Answer::Closed => Err(ProxyError::QueueClosed),
+        _ => Err(ManagerError::NotAManager.into()),
+    }
+}
+
+/// What the two kinds of queues have in common; `item` reads one that was given.
+macro_rules! puts_and_gets {
+    () => {
+        fn put_done(answer: &Answer) -> Result<(), ProxyError> {
+            if matches!(answer, Answer::Closed) { Err(ProxyError::QueueClosed) } else { done(answer) }
+        }
+
+        calls! {
+            /// Puts an item at the end, and waits as long as the queue is full.
+            put, put_timeout, coro_put = fn(&self, item: &T) -> () {
+                self.proxy.pack(item).map(|item| Call::Queue(QueueCall::Put(item))) => |answer| Self::put_done(&answer)
+            }
+
+            /// Puts an item at the end if there is room; whether there was.
+            try_put, try_put_timeout, coro_try_put = fn(&self, item: &T) -> bool {
+                self.proxy.pack(item).map(|item| Call::Queue(QueueCall::TryPut(item))) => |answer| match answer {
+                    Answer::Missing => Ok(false),
+                    answer => Self::put_done(&answer).map(|()| true),
+                }
+            }
+
+            /// Waits for an item and takes it. A future or a time that ends before has taken none.
+            get, get_timeout, coro_get = fn(&self) -> T {
+                Ok::<_, ProxyError>(Call::Queue(QueueCall::Get)) => |answer| self.item(answer)
+            }
+
+            /// Takes an item, if one is there.
+            try_get, try_get_timeout, coro_try_get = fn(&self) -> Option<T> {
+                Ok::<_, ProxyError>(Call::Queue(QueueCall::TryGet)) => |answer| match answer {
+                    Answer::Missing => Ok(None),
+                    answer => self.item(answer).map(Some),
+                }
+            }
+
+            /// How many items wait.
+            len, len_timeout, coro_len = fn(&self) -> usize {
+                Ok::<_, ProxyError>(Call::Queue(QueueCall::Len)) => |answer| count(&answer)
+            }
+
+            /// Whether there are none.
+            is_empty, is_empty_timeout, coro_is_empty = fn(&self) -> bool {
+                Ok::<_, ProxyError>(Call::Queue(QueueCall::Len)) => |answer| count(&answer).map(|count| count == 0)
+            }
+
+            /// Closes it: puts fail from now on, gets drain what is left and then fail.
+            close, close_timeout, coro_close = fn(&self) -> () {
+                Ok::<_, ProxyError>(Call::Queue(QueueCall::Close)) => |answer| done(&answer)
+            }
+        }
+    };
+}
+
+pub(super) use puts_and_gets;
+
 impl<T: Serialize + DeserializeOwned> AioManagedQueue<T> {
     fn item(&self, answer: Answer) -> Result<T, ProxyError> {
-        match answer {
-            Answer::Item(question, kept) => {
-                let call = Call::Queue(QueueCall::Taken(question));
-                self.proxy.session().tell(Ask::Call { object: self.proxy.object(), call });
-                self.proxy.unpack(kept)
-            }
-            Answer::Closed => Err(ProxyError::QueueClosed),
-            _ => Err(ManagerError::NotAManager.into()),
-        }
+        self.proxy.unpack(taken(&self.proxy, answer)?)
     }
 
-    fn put_done(answer: &Answer) -> Result<(), ProxyError> {
-        if matches!(answer, Answer::Closed) { Err(ProxyError::QueueClosed) } else { done(answer) }
-    }
-
-    calls! {
-        /// Puts an item at the end, and waits as long as the queue is full.
-        put, put_timeout, coro_put = fn(&self, item: &T) -> () {
-            self.proxy.pack(item).map(|item| Call::Queue(QueueCall::Put(item))) => |answer| Self::put_done(&answer)
-        }
-
-        /// Puts an item at the end if there is room; whether there was.
-        try_put, try_put_timeout, coro_try_put = fn(&self, item: &T) -> bool {
-            self.proxy.pack(item).map(|item| Call::Queue(QueueCall::TryPut(item))) => |answer| match answer {
-                Answer::Missing => Ok(false),
-                answer => Self::put_done(&answer).map(|()| true),
-            }
-        }
-
-        /// Waits for an item and takes it. A future or a time that ends before has taken none.
-        get, get_timeout, coro_get = fn(&self) -> T {
-            Ok::<_, ProxyError>(Call::Queue(QueueCall::Get)) => |answer| self.item(answer)
-        }
-
-        /// Takes an item, if one is there.
-        try_get, try_get_timeout, coro_try_get = fn(&self) -> Option<T> {
-            Ok::<_, ProxyError>(Call::Queue(QueueCall::TryGet)) => |answer| match answer {
-                Answer::Missing => Ok(None),
-                answer => self.item(answer).map(Some),
-            }
-        }
-
-        /// How many items wait.
-        len, len_timeout, coro_len = fn(&self) -> usize {
-            Ok::<_, ProxyError>(Call::Queue(QueueCall::Len)) => |answer| count(&answer)
-        }
-
-        /// Whether there are none.
-        is_empty, is_empty_timeout, coro_is_empty = fn(&self) -> bool {
-            Ok::<_, ProxyError>(Call::Queue(QueueCall::Len)) => |answer| count(&answer).map(|count| count == 0)
-        }
-
-        /// Closes it: puts fail from now on, gets drain what is left and then fail.
-        close, close_timeout, coro_close = fn(&self) -> () {
-            Ok::<_, ProxyError>(Call::Queue(QueueCall::Close)) => |answer| done(&answer)
-        }
-    }
+    puts_and_gets! {}
 }

@@ -82,7 +82,7 @@ struct Server {
 
 /// Whose descriptor it is that has something to say.
 enum Party {
-    Client(Client),
+    Client(Box<Client>),
     /// The end of an object's pair of sockets; the other end is with those who hold it.
     Object(OwnedFd),
 }
@@ -137,8 +137,8 @@ impl Server {
         let number = self.number();
         let added = connection.with_descriptor(|fd| self.gather.add_as(fd, number));
         if matches!(added, Some(Ok(()))) {
-            self.parties
-                .insert(number, Party::Client(Client::new(connection, self.manager, number, has_greeted)));
+            let client = Client::new(connection, self.manager, number, has_greeted);
+            self.parties.insert(number, Party::Client(Box::new(client)));
         }
     }
 
@@ -162,11 +162,21 @@ impl Server {
             if due.is_empty() {
                 return;
             }
+            let mut told: Vec<u64> = due.iter().map(|(caller, _)| caller.client).collect();
+            told.sort_unstable();
+            told.dedup();
             for (caller, answer) in due {
                 // One that is gone by now has left, and with it what it is given here.
                 let Some(Party::Client(client)) = self.parties.get_mut(&caller.client) else { continue };
-                let said = client.say(caller.question, answer).and_then(|()| client.push());
-                self.tend(caller.client, said.is_ok());
+                if client.say(caller.question, answer).is_err() {
+                    self.tend(caller.client, false);
+                }
+            }
+            for number in told {
+                if let Some(Party::Client(client)) = self.parties.get_mut(&number) {
+                    let pushed = client.push();
+                    self.tend(number, pushed.is_ok());
+                }
             }
         }
     }

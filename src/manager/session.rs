@@ -1,72 +1,62 @@
 //! A process's connection to a manager: any number of questions under way, from threads and tasks, each with a number.
 //!
-//! There is no thread behind it. Whoever waits for an answer receives what comes, and hands to others what is theirs: an answer goes
-//! into its slot, and the slot's waker is woken. Nobody depends on anybody else to go on: each task waits on the socket itself,
-//! and each thread on a [`Lane`].
+//! There is no thread behind it. Who asks while others are under way lets those go first that can, and then sends what all of them
+//! have to say; each of them would. How answers come stands in [`reply`](super::reply).
 
-use std::collections::VecDeque;
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::io;
 use std::os::fd::AsFd as _;
-use std::pin::pin;
 use std::sync::{Arc, Weak};
-use std::task::{Poll, Waker};
+use std::task::Poll;
 
 use parking_lot::Mutex;
 
 use super::error::ManagerError;
 use super::lane::Lane;
 use super::message::{Answer, Ask, Request, Response, UNANSWERED};
-use super::slots::{Delivered, End, Slots};
-use crate::pipe::{AioConnection, Letter, PeerCredentials, RecvError, SendError, TryRecvError};
+use super::outbox::Outbox;
+use super::slots::{End, Slots};
+use crate::pipe::{AioConnection, PeerCredentials, SendError};
 use crate::planted::planted;
 use crate::sys::{forked, socket};
-use crate::wait::{Ready, Waiter};
+use crate::wait::Waiter;
 
 pub(super) type Connection = AioConnection<Request, Response>;
-
-/// So many lanes are kept for later.
-const IDLE: usize = 4;
 
 /// The sessions of this process, by the numbers of their managers.
 static SESSIONS: Mutex<Vec<(u128, Weak<Session>)>> = Mutex::new(Vec::new());
 
 pub(super) struct Session {
     manager: u128,
-    connection: Connection,
-    slots: Slots,
-    /// What is told as soon as there is room.
-    unsent: Mutex<VecDeque<Letter>>,
+    pub(super) connection: Connection,
+    pub(super) slots: Slots,
+    /// What is sent as soon as there is room.
+    outbox: Outbox,
     /// Those that nobody uses now.
-    lanes: Mutex<Vec<Arc<Lane>>>,
-}
-
-/// What somebody receives for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Whose {
-    /// The answer to that question, which needs nobody to be woken, and others on the way to it.
-    One(u64),
-    /// Whatever is there.
-    All,
+    pub(super) lanes: Mutex<Vec<Arc<Lane>>>,
 }
 
 /// A question under way. Dropped before its answer was taken, the answer is thrown away.
-struct Ticket<'a> {
+pub(super) struct Ticket<'a> {
     session: &'a Session,
-    id: u64,
+    pub(super) id: u64,
     /// The object that must know if nobody waits any more.
     waits_for: Option<u64>,
+    /// The time for it is over.
+    is_late: bool,
 }
 
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
+        if !self.session.slots.close(self.id) {
+            return;
+        }
+        let is_unsent = planted!("who-gave-up-asks-still", self.session.outbox.take_back(self.id), false);
         // An answer that is here and was not taken is to go back like one that is on its way.
-        if self.session.slots.close(self.id)
-            && let Some(object) = self.waits_for
-        {
+        if !is_unsent && let Some(object) = self.waits_for {
             planted!(
                 "nobody-is-told-who-gave-up",
-                self.session.tell(Ask::Cancel { object, question: self.id }),
+                self.session.tell(Ask::Cancel { object, question: self.id, is_late: self.is_late }),
                 ()
             );
         }
@@ -80,8 +70,8 @@ impl Session {
         if let Some(known) = find(&sessions, manager) {
             return known;
         }
-        let (slots, unsent, lanes) = (Slots::default(), Mutex::default(), Mutex::default());
-        let session = Arc::new(Self { manager, connection, slots, unsent, lanes });
+        let (slots, outbox, lanes) = (Slots::default(), Outbox::default(), Mutex::default());
+        let session = Arc::new(Self { manager, connection, slots, outbox, lanes });
         sessions.retain(|(_, known)| known.strong_count() > 0);
         sessions.push((manager, Arc::downgrade(&session)));
         session
@@ -109,7 +99,7 @@ impl Session {
     pub(super) fn is_over(&self) -> bool {
         if self.slots.len() == 0 {
             // Nobody would have heard of its end.
-            self.receive(Whose::All);
+            self.receive_all();
         }
         self.slots.is_over()
     }
@@ -124,48 +114,37 @@ impl Session {
             return Ok(Err(ManagerError::Forked));
         }
         let waits_for = ask.waits_for();
-        let ticket = match self.ticket(waits_for) {
+        let mut ticket = match self.ticket(waits_for) {
             Ok(ticket) => ticket,
             Err(error) => return Ok(Err(error)),
         };
-        let request = Request { id: ticket.id, ask };
-        if let Err(error) = self.send(waiter, &request).await? {
-            return Ok(Err(error));
+        let letter = match self.connection.letter(&Request { id: ticket.id, ask }) {
+            Ok(letter) => letter,
+            Err(error) => return Ok(Err(ManagerError::of_send(error))),
+        };
+        self.outbox.put(ticket.id, letter);
+        if !waiter.is_done_at_first_poll() && self.slots.open_ones() > 1 {
+            // Others may be about to ask as well.
+            let_others_run().await;
         }
-        drop(request);
-        let answer = self.answer(waiter, &ticket).await?;
+        self.send_or_leave();
+        let answer = match self.answer(waiter, &ticket).await {
+            Ok(answer) => answer,
+            Err(gave_up) => {
+                ticket.is_late = true;
+                return Err(gave_up);
+            }
+        };
         if let (Ok(Answer::Stays), Some(object)) = (&answer, waits_for) {
             // It can't come here: to whoever is next.
-            self.tell(Ask::Cancel { object, question: ticket.id });
+            self.tell(Ask::Cancel { object, question: ticket.id, is_late: false });
         }
         Ok(answer)
     }
 
     fn ticket(&self, waits_for: Option<u64>) -> Result<Ticket<'_>, ManagerError> {
         let id = self.slots.open()?;
-        Ok(Ticket { session: self, id, waits_for })
-    }
-
-    async fn send<W: Waiter>(
-        &self,
-        waiter: &mut W,
-        request: &Request,
-    ) -> Result<Result<(), ManagerError>, W::GaveUp> {
-        let mut letter = match self.connection.letter(request) {
-            Ok(letter) => letter,
-            Err(error) => return Ok(Err(ManagerError::of_send(error))),
-        };
-        let attempt = || {
-            // What was told before goes first.
-            let sent = if self.send_on() { self.connection.attempt(&mut letter) } else { None };
-            if sent.is_none() {
-                // The manager takes no more questions from who takes no answers.
-                self.receive(Whose::All);
-            }
-            sent
-        };
-        let sent = self.connection.when_ready(waiter, Ready::Either, attempt).await?;
-        Ok(sent.unwrap_or(Err(SendError::Moved)).map_err(ManagerError::of_send))
+        Ok(Ticket { session: self, id, waits_for, is_late: false })
     }
 
     /// Says something that is not answered. Never waits: what there is no room for is sent on by whoever waits for an answer, or asks
@@ -175,7 +154,7 @@ impl Session {
             return;
         }
         if let Ok(letter) = self.connection.letter(&Request { id: UNANSWERED, ask }) {
-            self.unsent.lock().push_back(letter);
+            self.outbox.put(UNANSWERED, letter);
             if !self.send_on() {
                 // Those who wait listen for room from here on.
                 planted!("what-is-told-waits-for-an-answer", self.slots.wake_all(), ());
@@ -183,139 +162,47 @@ impl Session {
         }
     }
 
-    /// Sends what was told and is not out; whether all of it is.
-    fn send_on(&self) -> bool {
-        let mut unsent = self.unsent.lock();
-        while let Some(letter) = unsent.front_mut() {
-            if self.connection.attempt(letter).is_none() {
-                return false;
-            }
-            unsent.pop_front();
+    /// Sends what is not out; whether all of it is.
+    pub(super) fn send_on(&self) -> bool {
+        self.outbox.send(&self.connection, |ids, error| self.refuse(ids, error))
+    }
+
+    /// The same, unless somebody is at it.
+    fn send_or_leave(&self) {
+        self.outbox.send_or_leave(&self.connection, |ids, error| self.refuse(ids, error));
+    }
+
+    /// Those questions could not be sent.
+    fn refuse(&self, ids: &[u64], error: SendError) {
+        if let [id] = *ids {
+            return self.slots.refuse(id, ManagerError::of_send(error));
         }
-        true
-    }
-
-    fn has_unsent(&self) -> bool {
-        !self.unsent.lock().is_empty()
-    }
-
-    async fn answer<W: Waiter>(
-        &self,
-        waiter: &mut W,
-        ticket: &Ticket<'_>,
-    ) -> Result<Result<Answer, ManagerError>, W::GaveUp> {
-        if waiter.is_done_at_first_poll() {
-            self.park(waiter, ticket.id).await
-        } else {
-            self.suspend(waiter, ticket.id).await
-        }
-    }
-
-    async fn suspend<W: Waiter>(
-        &self,
-        waiter: &mut W,
-        id: u64,
-    ) -> Result<Result<Answer, ManagerError>, W::GaveUp> {
-        loop {
-            let for_room = self.has_unsent();
-            let look = || {
-                self.receive(Whose::One(id));
-                self.slots.take(id, None)
+        for &id in ids {
+            let again = match &error {
+                SendError::Closed => SendError::Closed,
+                SendError::Io(error) => SendError::Io(error.kind().into()),
+                error => SendError::Io(io::Error::other(error.to_string())),
             };
-            let ready = if for_room { Ready::Either } else { Ready::Read };
-            let mut on_socket = pin!(self.connection.when_ready(waiter, ready, look));
-            let answered = poll_fn(|cx| {
-                if let Some(answer) = self.slots.take(id, Some(cx.waker())) {
-                    return Poll::Ready(Some(Ok(Some(answer))));
-                }
-                // Before it is polled again it is made anew.
-                if self.has_unsent() != for_room {
-                    return Poll::Ready(None);
-                }
-                on_socket.as_mut().poll(cx).map(Some)
-            });
-            if let Some(answered) = answered.await {
-                return Ok(answered?.unwrap_or(Err(ManagerError::Gone)));
-            }
+            self.slots.refuse(id, ManagerError::of_send(again));
         }
     }
 
-    async fn park<W: Waiter>(
-        &self,
-        waiter: &mut W,
-        id: u64,
-    ) -> Result<Result<Answer, ManagerError>, W::GaveUp> {
-        let lane = match self.lane() {
-            Ok(lane) => lane,
-            Err(error) => return Ok(Err(ManagerError::Answer(RecvError::Io(error)))),
-        };
-        let waker = Waker::from(lane.clone());
-        // What has come since the question was sent is reported by an edge: no look before the first.
-        let mut is_first = true;
-        let look = || {
-            if !std::mem::take(&mut is_first) {
-                lane.drain();
-                self.receive(Whose::One(id));
-            }
-            let answer = self.slots.take(id, Some(&waker));
-            lane.listen(&self.connection, answer.is_none() && self.has_unsent());
-            answer
-        };
-        let answer = waiter.on_fd(lane.source(), Ready::Read, look).await;
-        let mut lanes = self.lanes.lock();
-        if lanes.len() < IDLE {
-            lanes.push(lane);
-        }
-        answer
+    pub(super) fn has_unsent(&self) -> bool {
+        !self.outbox.is_empty()
     }
+}
 
-    fn lane(&self) -> io::Result<Arc<Lane>> {
-        let idle = self.lanes.lock().pop();
-        idle.map_or_else(|| Lane::new(&self.connection), Ok)
-    }
-
-    /// Receives what is there, and hands it to those who asked.
-    fn receive(&self, whose: Whose) {
-        self.connection.flush();
-        self.send_on();
-        loop {
-            let end = match self.connection.try_recv() {
-                Ok(Response { id, answer }) => {
-                    // Where nobody waits any more, nothing is there; if something is, it is of those who gave up.
-                    if self.deliver(id, answer, whose) == 0 && whose != Whose::All {
-                        return;
-                    }
-                    continue;
-                }
-                Err(TryRecvError::Empty) => return,
-                // It stays there, for a time when there is room; who waits is told.
-                Err(TryRecvError::NoDescriptors) => {
-                    if let Whose::One(id) = whose {
-                        self.slots.refuse(id, End::NoDescriptors);
-                    }
-                    planted!("a-shortage-ends-a-session", {
-                        self.slots.end(End::NoDescriptors);
-                    });
-                    return;
-                }
-                Err(TryRecvError::Decode { .. } | TryRecvError::Damaged(_)) => End::Nonsense,
-                Err(_) => End::Gone,
-            };
-            return self.slots.end(end);
+/// Once round the runtime: who is ready to run by now runs before this goes on.
+async fn let_others_run() {
+    let mut is_first = true;
+    let once = poll_fn(|cx| {
+        if !std::mem::take(&mut is_first) {
+            return Poll::Ready(());
         }
-    }
-
-    /// How many answers are still to come.
-    fn deliver(&self, id: u64, answer: Answer, whose: Whose) -> usize {
-        let Delivered { waker, left, open } = self.slots.deliver(id, answer);
-        drop(left);
-        if let Some(waker) = waker
-            && whose != Whose::One(id)
-        {
-            planted!("what-one-receives-others-never-hear-of", waker.wake(), drop(waker));
-        }
-        open
-    }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    });
+    once.await;
 }
 
 fn find(sessions: &[(u128, Weak<Session>)], manager: u128) -> Option<Arc<Session>> {

@@ -27,8 +27,8 @@ struct Table {
 #[derive(Default)]
 struct Slot {
     answer: Option<Answer>,
-    /// Why it can't be taken at present, for this question alone.
-    refusal: Option<End>,
+    /// Why there is none, for this question alone.
+    refusal: Option<ManagerError>,
     /// Of whoever waits for it.
     waker: Option<Waker>,
 }
@@ -44,7 +44,7 @@ pub(super) enum End {
 }
 
 impl End {
-    fn error(self) -> ManagerError {
+    pub(super) fn error(self) -> ManagerError {
         match self {
             Self::Gone => ManagerError::Gone,
             Self::NoDescriptors => ManagerError::Answer(RecvError::NoDescriptors),
@@ -94,12 +94,12 @@ impl Slots {
         let mut table = self.0.lock();
         let end = table.end;
         let slot = table.slots.get_mut(&id)?;
-        match (slot.answer.take(), slot.refusal.take().or(end), waker) {
+        match (slot.answer.take(), slot.refusal.take().or(end.map(End::error)), waker) {
             (Some(answer), _, _) => {
                 table.slots.remove(&id);
                 return Some(Ok(answer));
             }
-            (None, Some(end), _) => return Some(Err(end.error())),
+            (None, Some(error), _) => return Some(Err(error)),
             (None, None, Some(waker)) => slot.waker.get_or_insert_with(|| waker.clone()).clone_from(waker),
             (None, None, None) => {}
         }
@@ -107,10 +107,17 @@ impl Slots {
     }
 
     /// One question gets no answer, whoever waits for it; the others go on.
-    pub(super) fn refuse(&self, id: u64, why: End) {
-        if let Some(slot) = self.0.lock().slots.get_mut(&id) {
+    pub(super) fn refuse(&self, id: u64, why: ManagerError) {
+        let waker = self.0.lock().slots.get_mut(&id).and_then(|slot| {
             slot.refusal = Some(why);
-        }
+            slot.waker.take()
+        });
+        waker.into_iter().for_each(Waker::wake);
+    }
+
+    /// How many answers are still to come.
+    pub(super) fn open_ones(&self) -> usize {
+        self.0.lock().open
     }
 
     pub(super) fn deliver(&self, id: u64, answer: Answer) -> Delivered {

@@ -218,6 +218,18 @@ impl<S, R, C> AioConnection<S, R, C> {
 /// A message that is encoded, and sent in as many attempts as it takes.
 pub(crate) struct Letter(Outgoing<'static>);
 
+impl Letter {
+    /// The length of its bytes, if they are all of it.
+    pub(crate) fn light_length(&self) -> Option<usize> {
+        self.0.light_length()
+    }
+
+    /// Its bytes, without what it carries beside them.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.0.into_bytes()
+    }
+}
+
 impl<S: Serialize, R, C: Codec> AioConnection<S, R, C> {
     pub(crate) fn letter(&self, value: &S) -> Result<Letter, SendError> {
         self.end.pack::<C, S>(&self.sends, value).map(|message| Letter(message.into_owned()))

@@ -147,6 +147,16 @@ impl<'a> Outgoing<'a> {
         self.header.length
     }
 
+    /// How many bytes it has, if they are all of it and none is out.
+    pub(super) fn light_length(&self) -> Option<usize> {
+        let is_light = self.descriptors.is_empty() && self.begun.is_none();
+        is_light.then_some(self.bytes.len())
+    }
+
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.bytes.into_owned()
+    }
+
     /// The bytes, unless descriptors belong to them.
     pub(super) fn plain(&mut self) -> Option<&mut Cow<'a, [u8]>> {
         if self.descriptors.is_empty() { Some(&mut self.bytes) } else { None }

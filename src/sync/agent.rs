@@ -11,7 +11,7 @@ fn nonce() -> u64 {
 }
 
 /// The calling thread. No task of this process has the same name.
-pub(super) fn thread() -> u32 {
+pub(crate) fn thread() -> u32 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     thread_local! {
         static NUMBER: u32 = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -21,7 +21,7 @@ pub(super) fn thread() -> u32 {
 
 /// The task that is being polled, if there is one.
 #[cfg(feature = "tokio")]
-pub(super) fn task() -> Option<u32> {
+pub(crate) fn task() -> Option<u32> {
     use std::hash::{Hash as _, Hasher};
 
     /// A task's id shows its number to nobody but a hasher.
@@ -48,7 +48,7 @@ pub(super) fn task() -> Option<u32> {
 }
 
 #[cfg(not(feature = "tokio"))]
-pub(super) fn task() -> Option<u32> {
+pub(crate) fn task() -> Option<u32> {
     None
 }
 

@@ -1,6 +1,6 @@
 //! Synchronisation between processes, threads and tasks.
 
-mod agent;
+pub(crate) mod agent;
 mod array;
 mod barrier;
 mod beside;

@@ -119,7 +119,7 @@ impl Drop for Listening<'_> {
 /// `poll(2)`, until `source` is ready or the deadline has come. A signal ends it early, which costs one look.
 fn poll_until(source: &Source, ready: Ready, limit: Option<Deadline>) {
     let flags = match ready {
-        Ready::Read => PollFlags::IN,
+        Ready::Read | Ready::ReadLater => PollFlags::IN,
         Ready::Write => PollFlags::OUT,
         Ready::Either => PollFlags::IN | PollFlags::OUT,
     };

@@ -173,14 +173,17 @@ impl Waiter for Suspend {
         ready: Ready,
         mut attempt: impl FnMut() -> Option<T> + Send,
     ) -> Result<T, Infallible> {
-        if let Some(out) = first(source, ready, &mut attempt).await {
+        if ready != Ready::ReadLater
+            && let Some(out) = first(source, ready, &mut attempt).await
+        {
             return Ok(out);
         }
         let mut nap = FIRST_NAP;
         loop {
             let reading = (ready != Ready::Write).then(|| registration(source));
             // Without a descriptor for it, whoever waits for room looks again and again.
-            let writing = (ready != Ready::Read).then(|| source.registration(Way::Write).ok());
+            let writing =
+                matches!(ready, Ready::Write | Ready::Either).then(|| source.registration(Way::Write).ok());
             let is_blind =
                 planted!("who-has-no-descriptor-waits-for-ever", matches!(writing, Some(None)), false);
             let writing = writing.flatten();

@@ -13,6 +13,8 @@ use crate::sys::{Source, cpu};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ready {
     Read,
+    /// As [`Read`](Self::Read), by a caller who knows of no reason to look at once: what is there is reported still.
+    ReadLater,
     Write,
     Either,
 }

@@ -61,6 +61,10 @@ pub struct Met {
 }
 
 impl Met {
+    pub(crate) fn at(index: usize) -> Self {
+        Self { index }
+    }
+
     /// Which of the parties the caller was: a number from 0 up to, and without, how many there are. Each party has another one.
     pub fn index(&self) -> usize {
         self.index

@@ -95,7 +95,7 @@ impl AioBoundedSemaphore {
     ///
     /// # Cancel safety
     ///
-    /// As there.
+    /// As [`AioSemaphore::coro_acquire`].
     ///
     /// # Errors
     ///
@@ -109,7 +109,7 @@ impl AioBoundedSemaphore {
     ///
     /// # Cancel safety
     ///
-    /// As there.
+    /// As [`AioSemaphore::coro_acquire_many`].
     ///
     /// # Errors
     ///
