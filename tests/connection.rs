@@ -483,6 +483,26 @@ fn case_107_a_killed_peer() {
 }
 
 /// Case 112, and as many descriptors as a message takes.
+/// Who connects may name another type than who listens, as long as the codec writes both alike.
+#[test]
+fn types_that_the_codec_writes_alike() {
+    let _watchdog = Watchdog::new("types_that_the_codec_writes_alike");
+    let listener = AioListener::<Vec<u64>, String>::bind(Address::private().unwrap(), b"key").unwrap();
+    let child = AioProcess::spawn(
+        |address: Address| {
+            let connection = AioClient::connect::<&'static str, Box<[u64]>>(address, b"key").unwrap();
+            connection.send(&"text").unwrap();
+            connection.recv().unwrap().iter().sum::<u64>()
+        },
+        (listener.address().clone(),),
+    )
+    .unwrap();
+    let connection = listener.accept().unwrap();
+    assert_eq!(connection.recv().unwrap(), "text");
+    connection.send(&vec![1, 2, 300]).unwrap();
+    assert_eq!(child.join().unwrap(), 303);
+}
+
 #[test]
 fn descriptors_travel_on_local_connections() {
     let _watchdog = Watchdog::new("descriptors_travel_on_local_connections");

@@ -33,6 +33,8 @@ mod lifecycle;
 mod locks;
 #[path = "death/meeting.rs"]
 mod meeting;
+#[path = "death/pipes.rs"]
+mod pipes;
 #[path = "death/pools.rs"]
 mod pools;
 #[path = "death/queues.rs"]
@@ -66,6 +68,7 @@ fn scenarios() -> Vec<&'static Scenario> {
         meeting::SCENARIOS,
         queues::SCENARIOS,
         pools::SCENARIOS,
+        pipes::SCENARIOS,
     ];
     all.into_iter().flatten().filter(|scenario| scenario.name.contains(&wanted)).collect()
 }

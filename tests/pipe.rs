@@ -674,6 +674,117 @@ fn a_value_of_another_type_is_an_error_with_its_bytes() {
     });
 }
 
+aioprocessing::plain! {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Point { x: f64, weights: [f32; 3], id: u32 }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Swapped { x: f64, id: u32, weights: [f32; 3] }
+}
+
+fn point(id: u32) -> Point {
+    Point { x: 0.5, weights: [1.0, -0.0, f32::MAX], id }
+}
+
+fn echo_points(face: Face, one: AioConnection<Point, Point>, rows: AioConnection<Vec<Point>, Vec<Point>>) {
+    face.run(async {
+        while let Ok(point) = recv(face, &one).await {
+            send(face, &one, &point).await.unwrap();
+        }
+        while let Ok(row) = recv(face, &rows).await {
+            send(face, &rows, &row).await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn case_101_plain_values_without_the_codec() {
+    Face::both(async |face| {
+        let (one, their_one) = AioPipe::<Point, Point>::duplex().unwrap();
+        let (rows, their_rows) = AioPipe::<Vec<Point>, Vec<Point>>::duplex().unwrap();
+        let child =
+            AioProcess::builder().daemon(true).spawn(echo_points, (face, their_one, their_rows)).unwrap();
+        for id in 0..100 {
+            send(face, &one, &point(id)).await.unwrap();
+            assert_eq!(recv(face, &one).await.unwrap(), point(id));
+        }
+        drop(one);
+        // In a packet, and in a file.
+        for length in [0, 1, 100, 10_000] {
+            let row: Vec<Point> = (0..length).map(point).collect();
+            send(face, &rows, &row).await.unwrap();
+            assert_eq!(recv(face, &rows).await.unwrap(), row);
+        }
+        drop(rows);
+        child.join().unwrap();
+    });
+}
+
+/// How many bytes a value is on its way.
+fn length_of<T: Serialize + DeserializeOwned>(value: &T) -> usize {
+    let (receiver, sender) = AioPipe::<T>::simplex().unwrap();
+    sender.send(value).unwrap();
+    receiver.recv_bytes().unwrap().len()
+}
+
+#[test]
+fn case_101_what_is_its_own_bytes_is_sent_as_they_are() {
+    assert_eq!(length_of(&point(1)), 24);
+    assert_eq!(length_of(&vec![point(1), point(2)]), 48);
+    assert_eq!(length_of(&vec![7_u8; 4096]), 4096);
+    assert_eq!(length_of(&"text".to_owned()), 4);
+    assert_eq!(length_of(&vec![0_u64; 3]), 24);
+    assert_eq!(length_of(&[0.5_f32; 3]), 12);
+    assert_eq!(length_of(&String::new()), 0);
+    let (receiver, sender) = AioPipe::<String>::simplex().unwrap();
+    for text in ["", "text", &"long ".repeat(50_000)] {
+        sender.send(&text.to_owned()).unwrap();
+        assert_eq!(receiver.recv().unwrap(), text);
+    }
+    sender.send_bytes(&[4, b't', b'e', b'x', b't']).unwrap();
+    assert_eq!(receiver.recv().unwrap(), "text", "the codec's bytes by hand");
+}
+
+/// A receiver of `A` that arrives as one of `B`, as it does in a program that is mistaken about the type.
+struct Turned<A, B>(Option<AioReceiver<A>>, Option<AioReceiver<B>>);
+
+impl<A, B> Serialize for Turned<A, B> {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(to)
+    }
+}
+
+impl<'de, A, B> Deserialize<'de> for Turned<A, B> {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Deserialize::deserialize(from).map(|arrived| Self(None, arrived))
+    }
+}
+
+#[test]
+fn plain_values_of_another_type_are_errors_and_no_other_values() {
+    fn mistaken<A, B>(value: &A, length: usize)
+    where
+        A: Serialize + DeserializeOwned + 'static,
+        B: DeserializeOwned + std::fmt::Debug + 'static,
+    {
+        let (receiver, sender) = AioPipe::<A>::simplex().unwrap();
+        sender.send(value).unwrap();
+        let (arrives, leaves) = AioPipe::<Turned<A, B>>::simplex().unwrap();
+        leaves.send(&Turned(Some(receiver), None)).unwrap();
+        match arrives.recv().unwrap().1.unwrap().recv() {
+            Err(RecvError::Decode { bytes, .. }) => assert_eq!(bytes.len(), length),
+            other => panic!("{other:?}"),
+        }
+    }
+    mistaken::<Point, Swapped>(&point(1), 24);
+    mistaken::<Point, Vec<Point>>(&point(1), 24);
+    mistaken::<Point, (f64, u64, u64)>(&point(1), 24);
+    mistaken::<u64, f64>(&1, 8);
+    mistaken::<u64, (u64,)>(&1, 8);
+    mistaken::<Vec<f64>, Vec<u8>>(&vec![0.5], 8);
+    mistaken::<Vec<u8>, String>(&vec![0xFF], 1);
+}
+
 #[test]
 fn futures_are_send_and_ends_too() {
     fn is_send<T: Send>(_: &T) {}

@@ -100,6 +100,76 @@ fn numbers_and_rows_of_them_pass_without_the_codec() {
     assert_eq!(lent.get().unwrap().into_inner(), [0.5]);
 }
 
+aioprocessing::plain! {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Point {
+        x: f64,
+        // Plain data is sent whole.
+        #[serde(skip)]
+        weights: [f32; 3],
+        id: u32,
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Twin {
+        x: f64,
+        weights: [f32; 3],
+        id: u32,
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Swapped {
+        x: f64,
+        id: u32,
+        weights: [f32; 3],
+    }
+}
+
+fn point(id: u32) -> Point {
+    Point { x: 0.5, weights: [1.0, 2.0, f32::MAX], id }
+}
+
+#[test]
+fn plain_structs_and_arrays_pass_without_the_codec() {
+    passes(point(7));
+    passes(vec![point(1), point(2)]);
+    passes(Vec::<Point>::new());
+    passes((0..100_000).map(point).collect::<Vec<_>>());
+    passes([u64::MAX; 32]);
+    passes([0.5_f64; 3]);
+    let queue = AioQueue::unbounded().unwrap();
+    queue.put_many((0..200).map(point)).unwrap();
+    assert_eq!(queue.get_many(200).unwrap()[199], point(199));
+    assert_eq!(queue.put_timeout(point(1), std::time::Duration::ZERO).unwrap(), ());
+    assert_eq!(queue.clone().get().unwrap(), point(1), "a clone knows it as well");
+    queue.close();
+    assert_eq!(queue.put(point(3)).unwrap_err().into_inner(), point(3));
+    // Lent, given up, and got from where dead letters go.
+    let dead = AioQueue::unbounded().unwrap();
+    let lent = AioQueue::builder().lease(1).build_with_dead_letters::<Point>(&dead).unwrap();
+    lent.put(point(4)).unwrap();
+    drop(lent.get().unwrap());
+    assert!(lent.try_get().unwrap_err().is_empty());
+    assert_eq!(dead.get().unwrap(), point(4));
+}
+
+#[test]
+fn plain_structs_pass_between_processes() {
+    let (jobs, results) =
+        (AioQueue::<Point>::unbounded().unwrap(), AioQueue::<Vec<Point>>::unbounded().unwrap());
+    let work = |jobs: AioQueue<Point>, results: AioQueue<Vec<Point>>| {
+        let all: Vec<Point> = jobs.iter().map(Result::unwrap).collect();
+        results.put(all).unwrap();
+    };
+    let child = aioprocessing::AioProcess::spawn(work, (jobs.clone(), results.clone())).unwrap();
+    for id in 0..100 {
+        jobs.put(point(id)).unwrap();
+    }
+    jobs.close();
+    child.join().unwrap();
+    assert_eq!(results.get().unwrap(), (0..100).map(point).collect::<Vec<_>>());
+}
+
 #[cfg(feature = "bytes")]
 #[test]
 fn bytes_behind_their_feature() {
@@ -118,15 +188,15 @@ fn bytes_behind_their_feature() {
 }
 
 /// A queue of `A` that arrives as one of `B`, as it does in a program that is mistaken about the type.
-struct Turned<A, B>(Option<AioQueue<A>>, Option<AioQueue<B>>);
+struct Turned<A, B, C = aioprocessing::Postcard>(Option<AioQueue<A, C>>, Option<AioQueue<B, C>>);
 
-impl<A, B> Serialize for Turned<A, B> {
+impl<A, B, C: Codec> Serialize for Turned<A, B, C> {
     fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         self.0.serialize(to)
     }
 }
 
-impl<'de, A, B> Deserialize<'de> for Turned<A, B> {
+impl<'de, A, B, C: Codec> Deserialize<'de> for Turned<A, B, C> {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         Deserialize::deserialize(from).map(|arrived| Self(None, arrived))
     }
@@ -164,6 +234,18 @@ fn numbers_of_another_type_are_errors_and_no_other_numbers() {
     mistaken::<u64, (u64,)>(300, 8);
     mistaken::<(u64,), u64>((300,), 2);
     mistaken::<Vec<u8>, String>(vec![0xFF], 1);
+    mistaken::<Point, Swapped>(point(1), 24);
+    mistaken::<Point, Vec<Point>>(point(1), 24);
+    mistaken::<Vec<Point>, Vec<Swapped>>(vec![point(1)], 24);
+    mistaken::<Point, Ordinary>(point(1), 24);
+    mistaken::<(f64, u32), Point>((0.5, 1), 9);
+    mistaken::<[f64; 3], [u64; 3]>([0.5; 3], 24);
+    mistaken::<[f64; 3], Vec<f64>>([0.5; 3], 24);
+    // The name of the struct is the program's own affair.
+    let queue = AioQueue::unbounded().unwrap();
+    queue.put(point(1)).unwrap();
+    let Point { x, weights, id } = point(1);
+    assert_eq!(Turned::<Point, Twin>::turn(&queue).get().unwrap(), Twin { x, weights, id });
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -241,6 +323,43 @@ fn another_codec_through_the_builder() {
     let echo = |queue: AioQueue<(u8, String), Lines>| queue.get().unwrap();
     let child = aioprocessing::AioProcess::spawn(echo, (queue.clone(),)).unwrap();
     assert_eq!(child.join().unwrap(), (1, "a".to_owned()));
+}
+
+/// A codec that wants to see everything.
+struct Seal;
+
+impl Codec for Seal {
+    const NAME: &'static str = "seal";
+    const FOR_ALL: bool = true;
+
+    fn encode<T: Serialize + ?Sized>(value: &T, into: &mut Vec<u8>) -> Result<(), EncodeError> {
+        let start = into.len();
+        aioprocessing::Postcard::encode(value, into)?;
+        into[start..].iter_mut().for_each(|byte| *byte = !*byte);
+        Ok(())
+    }
+
+    fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
+        let opened: Vec<u8> = bytes.iter().map(|byte| !byte).collect();
+        aioprocessing::Postcard::decode(&opened)
+    }
+}
+
+#[test]
+fn a_codec_for_all_is_never_spared() {
+    let queue = AioQueue::builder().codec::<Seal>().build::<String>().unwrap();
+    queue.put("secret".to_owned()).unwrap();
+    assert_eq!(queue.get().unwrap(), "secret");
+    let queue = AioQueue::builder().codec::<Seal>().build::<u64>().unwrap();
+    queue.put(7).unwrap();
+    let through = AioQueue::unbounded().unwrap();
+    through.put(Turned(Some(queue), None)).unwrap();
+    let turned: AioQueue<Vec<u8>, Seal> = through.get().unwrap().1.unwrap();
+    // What an error shows is what was written.
+    match turned.get() {
+        Err(GetError::Decode { bytes, .. }) => assert_eq!(bytes, [!7]),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[cfg(feature = "bincode")]

@@ -22,7 +22,7 @@ use crate::wait::{
 };
 #[cfg(feature = "tokio")]
 use crate::wait::{Suspend, suspended};
-use crate::wire::{Codec, Postcard, refuse_to_unpack, unpack};
+use crate::wire::{Codec, DecodeError, Form, Postcard, of_another_type, refuse_to_unpack, unpack};
 
 /// An end of a pipe that sends `S` and receives `R`: Python's `multiprocessing.connection.Connection`.
 ///
@@ -48,6 +48,8 @@ use crate::wire::{Codec, Postcard, refuse_to_unpack, unpack};
 /// ```
 pub struct AioConnection<S, R, C = Postcard> {
     end: End,
+    sends: Form<S>,
+    receives: Form<R>,
     types: PhantomData<fn(S, C) -> R>,
 }
 
@@ -72,6 +74,7 @@ pub struct AioConnection<S, R, C = Postcard> {
 /// ```
 pub struct AioReceiver<T, C = Postcard> {
     end: End,
+    receives: Form<T>,
     types: PhantomData<fn(C) -> T>,
 }
 
@@ -94,12 +97,22 @@ pub struct AioReceiver<T, C = Postcard> {
 /// ```
 pub struct AioSender<T, C = Postcard> {
     end: End,
+    sends: Form<T>,
     types: PhantomData<fn(T, C)>,
 }
 
-fn unpacked<C: Codec, T: DeserializeOwned>(message: Incoming) -> Result<T, RecvError> {
-    unpack::<C, T>(&message.bytes, message.descriptors)
-        .map_err(|error| RecvError::Decode { error, bytes: message.bytes })
+/// The value that a message holds.
+fn unpacked<C: Codec, T: DeserializeOwned>(form: &Form<T>, message: Incoming) -> Result<T, RecvError> {
+    let mut bytes = message.bytes;
+    let value = match message.mark {
+        None => unpack::<C, T>(&bytes, message.descriptors),
+        Some(mark) => match form.bare::<C>() {
+            Some(bare) if bare.mark() == mark => bare.value(&mut bytes),
+            _ => Err(of_another_type::<T>()),
+        }
+        .map_err(|message| DecodeError::Value { message }),
+    };
+    value.map_err(|error| RecvError::Decode { error, bytes })
 }
 
 fn copied(message: Incoming, buffer: &mut [u8]) -> Result<usize, RecvError> {
@@ -113,10 +126,10 @@ fn copied(message: Incoming, buffer: &mut [u8]) -> Result<usize, RecvError> {
 }
 
 macro_rules! end {
-    ($name:ident < $($type:ident),* >) => {
+    ($name:ident < $($type:ident),* > $($form:ident)*) => {
         impl<$($type,)* C> $name<$($type,)* C> {
             pub(super) fn new(end: End) -> Self {
-                Self { end, types: PhantomData }
+                Self { end, $($form: Form::new(),)* types: PhantomData }
             }
 
             /// A second handle on this end, with a descriptor of its own. The pipe ends when all of an end's are gone.
@@ -207,7 +220,7 @@ pub(crate) struct Letter(Outgoing<'static>);
 
 impl<S: Serialize, R, C: Codec> AioConnection<S, R, C> {
     pub(crate) fn letter(&self, value: &S) -> Result<Letter, SendError> {
-        self.end.pack::<C, S>(value).map(Letter)
+        self.end.pack::<C, S>(&self.sends, value).map(|message| Letter(message.into_owned()))
     }
 }
 
@@ -226,7 +239,7 @@ impl<S, R: DeserializeOwned, C: Codec> AioConnection<S, R, C> {
     }
 
     pub(crate) async fn next<W: Waiter>(&self, waiter: &mut W) -> Result<Result<R, RecvError>, W::GaveUp> {
-        Ok(self.end.receive(waiter).await?.and_then(unpacked::<C, R>))
+        Ok(self.end.receive(waiter).await?.and_then(|message| unpacked::<C, R>(&self.receives, message)))
     }
 
     /// Makes `attempt` each time that there may be something to receive, or room to send. `Ok(None)`: this end was sent away.
@@ -254,9 +267,9 @@ impl<S, R, C> AioConnection<S, R, C> {
     }
 }
 
-end!(AioConnection<S, R>);
-end!(AioReceiver<T>);
-end!(AioSender<T>);
+end!(AioConnection<S, R> sends receives);
+end!(AioReceiver<T> receives);
+end!(AioSender<T> sends);
 readable!(AioConnection<S, R>);
 readable!(AioReceiver<T>);
 sending!(impl<S, R> AioConnection<S, R> sends S);

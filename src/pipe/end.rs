@@ -17,7 +17,7 @@ use super::peer::PeerCredentials;
 use crate::planted::planted;
 use crate::sys::{socket, stream};
 use crate::wait::{Ready, Waiter};
-use crate::wire::{Codec, claim, pack, refuse_to_pack, refuse_to_unpack, stow_and_part};
+use crate::wire::{Codec, Form, claim, pack, refuse_to_pack, refuse_to_unpack, stow_and_part};
 
 /// One end. A message takes it away from here, which is why the link is behind a lock.
 #[derive(Clone)]
@@ -81,11 +81,17 @@ impl End {
         self.link().map(|link| link.peer())
     }
 
-    /// Encodes a value, to be sent from here.
-    pub(super) fn pack<C: Codec, T: Serialize + ?Sized>(
+    /// Makes a message of a value, to be sent from here.
+    pub(super) fn pack<'v, C: Codec, T: Serialize>(
         &self,
-        value: &T,
-    ) -> Result<Outgoing<'static>, SendError> {
+        form: &Form<T>,
+        value: &'v T,
+    ) -> Result<Outgoing<'v>, SendError> {
+        if let Some(bare) = form.bare::<C>()
+            && self.link().is_some_and(|link| link.is_of_a_pipe())
+        {
+            return Ok(Outgoing::of_bare(bare.mark(), bare.bytes(value)));
+        }
         pack::<C, T>(value).map(Outgoing::of_packed).map_err(SendError::Encode)
     }
 

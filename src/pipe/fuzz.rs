@@ -58,7 +58,7 @@ fn packets_of_a_pipe() {
         let mut thrown = 0;
         for _ in 0..dice.below(8) + 1 {
             let start =
-                [dice.word().to_le_bytes()[1] & 3, 0, 0, 0, 0, 0, 0, 0, 1, 5, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0];
+                [dice.word().to_le_bytes()[1] & 7, 0, 0, 0, 0, 0, 0, 0, 1, 5, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0];
             let (packet, descriptors) = (dice.packet(&start), dice.descriptors());
             thrown += usize::from(throw(&raw, &packet, &descriptors));
         }

@@ -60,6 +60,12 @@ impl Link {
         }
     }
 
+    /// Whether the other end was made together with this one, and so is of the same types. Who connects names types of its own, of
+    /// which the codec may think as of these.
+    pub(super) fn is_of_a_pipe(&self) -> bool {
+        self.peer.is_none() && self.as_frames().is_none()
+    }
+
     pub(super) fn socket(&self) -> BorrowedFd<'_> {
         self.source.as_fd()
     }
@@ -99,7 +105,7 @@ impl Link {
             Transport::Packets { taking } => self.take_packet(taking, None),
             Transport::Frames(frames) => {
                 let taken = frames.take(self.socket(), self.max_length())?;
-                Some(taken.map(|bytes| Incoming { bytes, descriptors: Vec::new() }))
+                Some(taken.map(|bytes| Incoming { mark: None, bytes, descriptors: Vec::new() }))
             }
         }
     }

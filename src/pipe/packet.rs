@@ -1,9 +1,10 @@
 //! One message, one packet of a SOCK_SEQPACKET socket: whole or absent, never interleaved with another.
 //!
 //! ```text
-//! 0      flags: SPILLED, CAREFUL
+//! 0      flags: SPILLED, CAREFUL, BARE
 //! 1..9   CAREFUL: a number that no other packet of the pipe has
 //! 9..17  SPILLED: the length of the message, which lies in a sealed file, the first descriptor
+//! 8 more BARE: the mark of a value that is its own bytes, as `wire/bare.rs` makes it
 //! ...    the bytes
 //! ```
 //!
@@ -29,9 +30,10 @@ use crate::{EncodeError, wire};
 
 const SPILLED: u8 = 1;
 const CAREFUL: u8 = 2;
+const BARE: u8 = 4;
 /// Longer messages go into a file.
 const INLINE: usize = 64 * 1024;
-const LONGEST_HEADER: usize = 17;
+const LONGEST_HEADER: usize = 25;
 
 thread_local! {
     /// Where packets are received, before it is known how long they are.
@@ -62,39 +64,52 @@ struct Header {
     flags: u8,
     number: u64,
     length: u64,
+    mark: u64,
 }
 
 impl Header {
+    const EMPTY: Self = Self { flags: 0, number: 0, length: 0, mark: 0 };
+
     fn to_bytes(self) -> ([u8; LONGEST_HEADER], usize) {
         let mut bytes = [0; LONGEST_HEADER];
         bytes[0] = self.flags;
         bytes[1..9].copy_from_slice(&self.number.to_le_bytes());
         bytes[9..17].copy_from_slice(&self.length.to_le_bytes());
-        (bytes, Self::length(self.flags))
+        let mut length = Self::length_without_mark(self.flags);
+        if self.flags & BARE != 0 {
+            bytes[length..length + 8].copy_from_slice(&self.mark.to_le_bytes());
+            length += 8;
+        }
+        (bytes, length)
     }
 
-    fn length(flags: u8) -> usize {
-        match flags {
+    fn length_without_mark(flags: u8) -> usize {
+        match flags & !BARE {
             0 => 1,
             CAREFUL => 9,
-            _ => LONGEST_HEADER,
+            _ => 17,
         }
     }
 
     fn from_bytes(bytes: &[u8]) -> Option<(Self, &[u8])> {
         let flags = *bytes.first()?;
-        if !matches!(flags, 0 | CAREFUL) && flags != SPILLED | CAREFUL {
+        if !matches!(flags & !BARE, 0 | CAREFUL) && flags & !BARE != SPILLED | CAREFUL {
             return None;
         }
-        let (header, rest) = bytes.split_at_checked(Self::length(flags))?;
+        let (header, rest) = bytes.split_at_checked(Self::length_without_mark(flags))?;
         let word = |at: usize| Some(u64::from_le_bytes(header.get(at..at + 8)?.try_into().ok()?));
-        Some((Self { flags, number: word(1).unwrap_or(0), length: word(9).unwrap_or(0) }, rest))
+        let (number, length) = (word(1).unwrap_or(0), word(9).unwrap_or(0));
+        if flags & BARE == 0 {
+            return Some((Self { flags, number, length, mark: 0 }, rest));
+        }
+        let (mark, rest) = rest.split_first_chunk()?;
+        Some((Self { flags, number, length, mark: u64::from_le_bytes(*mark) }, rest))
     }
 }
 
 impl<'a> Outgoing<'a> {
     pub(super) fn of_bytes(bytes: &'a [u8]) -> Self {
-        let header = Header { flags: 0, number: 0, length: bytes.len() as u64 };
+        let header = Header { length: bytes.len() as u64, ..Header::EMPTY };
         Self {
             bytes: bytes.into(),
             descriptors: Vec::new(),
@@ -104,12 +119,25 @@ impl<'a> Outgoing<'a> {
         }
     }
 
+    /// A value that is its own bytes.
+    pub(super) fn of_bare(mark: u64, bytes: &'a [u8]) -> Self {
+        let mut message = Self::of_bytes(bytes);
+        message.header = Header { flags: BARE, mark, ..message.header };
+        message
+    }
+
+    pub(super) fn into_owned(self) -> Outgoing<'static> {
+        let Self { bytes, descriptors, header, parting, begun } = self;
+        Outgoing { bytes: bytes.into_owned().into(), descriptors, header, parting, begun }
+    }
+
     pub(super) fn of_packed(packed: wire::Packed) -> Outgoing<'static> {
         let careful = !packed.descriptors.is_empty();
         let header = Header {
             flags: if careful { CAREFUL } else { 0 },
             number: if careful { number() } else { 0 },
             length: packed.bytes.len() as u64,
+            mark: 0,
         };
         let (bytes, descriptors) = (packed.bytes.into(), packed.descriptors);
         Outgoing { bytes, descriptors, header, parting: packed.parting, begun: None }
@@ -166,7 +194,7 @@ impl<'a> Outgoing<'a> {
         }
         self.descriptors.insert(0, spill::store(&self.bytes).map_err(SendError::Io)?);
         self.header.number = number();
-        self.header.flags = SPILLED | CAREFUL;
+        self.header.flags |= SPILLED | CAREFUL;
         self.bytes = Cow::Borrowed(&[]);
         Ok(())
     }
@@ -187,6 +215,8 @@ impl<'a> Outgoing<'a> {
 /// A message that was taken.
 #[derive(Debug)]
 pub(super) struct Incoming {
+    /// If it is a value that is its own bytes: of what kind.
+    pub(super) mark: Option<u64>,
     pub(super) bytes: Vec<u8>,
     pub(super) descriptors: Vec<OwnedFd>,
 }
@@ -194,6 +224,7 @@ pub(super) struct Incoming {
 /// A packet that was taken; a long message is still in its file.
 #[derive(Debug)]
 pub(super) struct Taken {
+    mark: Option<u64>,
     bytes: Vec<u8>,
     descriptors: Vec<OwnedFd>,
     /// The length of the message, and whether its file comes first among the descriptors.
@@ -219,7 +250,7 @@ impl Taken {
                 }
             })?;
         }
-        Ok(Incoming { bytes: self.bytes, descriptors: self.descriptors })
+        Ok(Incoming { mark: self.mark, bytes: self.bytes, descriptors: self.descriptors })
     }
 }
 
@@ -301,7 +332,8 @@ fn attempt(socket: BorrowedFd<'_>, known: Option<Flags>) -> Result<Taken, Failed
         }
         let is_spilled = header.flags & SPILLED != 0;
         let length = if is_spilled { header.length } else { rest.len() as u64 };
-        Ok(Taken { bytes: rest.to_vec(), descriptors: packet.descriptors, length, is_spilled })
+        let mark = (header.flags & BARE != 0).then_some(header.mark);
+        Ok(Taken { mark, bytes: rest.to_vec(), descriptors: packet.descriptors, length, is_spilled })
     })
 }
 

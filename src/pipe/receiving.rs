@@ -26,7 +26,7 @@ macro_rules! receiving {
             /// message, which stays where it is, unless another process takes messages from this end at the same time. Otherwise
             /// the message was taken, and [`RecvError`] says what was wrong with it.
             pub fn recv(&self) -> Result<$item, RecvError> {
-                never(blocking(self.end.receive(&mut Park::new()))).and_then(unpacked::<C, $item>)
+                never(blocking(self.end.receive(&mut Park::new()))).and_then(|message| unpacked::<C, $item>(&self.receives, message))
             }
 
             /// As [`recv`](Self::recv), without waiting.
@@ -36,7 +36,7 @@ macro_rules! receiving {
             /// [`TryRecvError::Empty`] if no message is there; otherwise as [`recv`](Self::recv).
             pub fn try_recv(&self) -> Result<$item, TryRecvError> {
                 let message = self.end.receive_now().ok_or(TryRecvError::Empty)?;
-                Ok(message.and_then(unpacked::<C, $item>)?)
+                Ok(message.and_then(|message| unpacked::<C, $item>(&self.receives, message))?)
             }
 
             /// As [`recv`](Self::recv), for at most `timeout`; zero tries once.
@@ -47,7 +47,7 @@ macro_rules! receiving {
             pub fn recv_timeout(&self, timeout: Duration) -> Result<$item, RecvTimeoutError> {
                 let message = blocking(self.end.receive(&mut ParkUntil::new(Deadline::after(timeout))));
                 let message = message.map_err(|_| RecvTimeoutError::Timeout)?;
-                Ok(message.and_then(unpacked::<C, $item>)?)
+                Ok(message.and_then(|message| unpacked::<C, $item>(&self.receives, message))?)
             }
 
             /// As [`recv`](Self::recv), and suspends the task.
@@ -65,13 +65,13 @@ macro_rules! receiving {
             /// Outside of a tokio runtime with I/O enabled, when it has to wait.
             #[cfg(feature = "tokio")]
             pub async fn coro_recv(&self) -> Result<$item, RecvError> {
-                never(suspended(self.end.receive(&mut Suspend::new())).await).and_then(unpacked::<C, $item>)
+                never(suspended(self.end.receive(&mut Suspend::new())).await).and_then(|message| unpacked::<C, $item>(&self.receives, message))
             }
         }
 
         impl<$($type,)* C> $name<$($same,)* C> {
-            /// Waits for the next message and takes its bytes; of a value that was sent, those of its codec, and descriptors in
-            /// it are closed.
+            /// Waits for the next message and takes its bytes; of a value that was sent, those of its codec, or its own if it spares that,
+            /// and descriptors in it are closed.
             ///
             /// [`try_recv_bytes`](Self::try_recv_bytes) does not wait, [`recv_bytes_timeout`](Self::recv_bytes_timeout) gives up after a
             /// time, [`coro_recv_bytes`](Self::coro_recv_bytes) suspends the task instead of the thread, and

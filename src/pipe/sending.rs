@@ -27,7 +27,7 @@ macro_rules! sending {
             ///
             /// [`SendError`]. Nothing was sent then, and everything in the value is usable still.
             pub fn send(&self, value: &$item) -> Result<(), SendError> {
-                let message = self.end.pack::<C, $item>(value)?;
+                let message = self.end.pack::<C, $item>(&self.sends, value)?;
                 never(blocking(self.end.send(&mut Park::new(), message)))
             }
 
@@ -38,7 +38,7 @@ macro_rules! sending {
             /// [`TrySendError::Full`] if the pipe is full; otherwise as [`send`](Self::send). On a byte stream as after a time that is over:
             /// [`send_timeout`](Self::send_timeout).
             pub fn try_send(&self, value: &$item) -> Result<(), TrySendError> {
-                let message = self.end.pack::<C, $item>(value)?;
+                let message = self.end.pack::<C, $item>(&self.sends, value)?;
                 Ok(self.end.send_now(message).ok_or(TrySendError::Full)??)
             }
 
@@ -50,7 +50,7 @@ macro_rules! sending {
             /// be out then, and it is still delivered, whole and before the next. Otherwise as [`send`](Self::send).
             pub fn send_timeout(&self, value: &$item, timeout: Duration) -> Result<(), SendTimeoutError> {
                 let deadline = Deadline::after(timeout);
-                let message = self.end.pack::<C, $item>(value)?;
+                let message = self.end.pack::<C, $item>(&self.sends, value)?;
                 let sent = blocking(self.end.send(&mut ParkUntil::new(deadline), message));
                 Ok(sent.map_err(|_| SendTimeoutError::Timeout)??)
             }
@@ -74,7 +74,7 @@ macro_rules! sending {
                 &'a self,
                 value: &$item,
             ) -> impl Future<Output = Result<(), SendError>> + Send + use<'a, $($type,)* C> {
-                let message = self.end.pack::<C, $item>(value);
+                let message = self.end.pack::<C, $item>(&self.sends, value).map(Outgoing::into_owned);
                 async move { never(suspended(self.end.send(&mut Suspend::new(), message?)).await) }
             }
         }

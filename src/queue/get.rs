@@ -45,7 +45,7 @@ where
             Some(taken) => taken,
             None => never(blocking(self.queue.get(&mut Park::new(), &mut bytes, Patience::Waits))),
         };
-        Ok(unpack_item::<T, C>(taken.map_err(Nothing::from)?, bytes)?)
+        Ok(unpack_item::<T, C>(&self.form, taken.map_err(Nothing::from)?, bytes)?)
     }
 
     /// Takes an item if there is one, now or never. Python's `Queue.get_nowait`.
@@ -58,7 +58,7 @@ where
         self.own()?;
         let mut bytes = buffer::<T>();
         let taken = self.queue.try_get(&mut bytes);
-        Ok(unpack_item::<T, C>(taken.map_err(Nothing::from)?, bytes)?)
+        Ok(unpack_item::<T, C>(&self.form, taken.map_err(Nothing::from)?, bytes)?)
     }
 
     /// [`get`](Self::get) for `timeout` at the longest; zero tries once.
@@ -75,7 +75,7 @@ where
             let mut waiter = ParkUntil::new(Deadline::after(timeout));
             blocking(self.queue.get(&mut waiter, &mut bytes, Patience::Waits)).unwrap_or(Err(NotTaken::Empty))
         };
-        Ok(unpack_item::<T, C>(taken.map_err(Nothing::from)?, bytes)?)
+        Ok(unpack_item::<T, C>(&self.form, taken.map_err(Nothing::from)?, bytes)?)
     }
 
     /// [`get`](Self::get), suspending the task.
@@ -99,6 +99,6 @@ where
             Some(taken) => taken,
             None => never(suspended(self.queue.get(&mut Suspend::new(), &mut bytes, Patience::Waits)).await),
         };
-        Ok(unpack_item::<T, C>(taken.map_err(Nothing::from)?, bytes)?)
+        Ok(unpack_item::<T, C>(&self.form, taken.map_err(Nothing::from)?, bytes)?)
     }
 }

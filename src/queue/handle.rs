@@ -10,7 +10,7 @@ use crate::raw::queue::{Queue, QueueWords};
 use crate::shm::Ref;
 use crate::sync::CreateError;
 use crate::wait::{AnyWaiter, Readiness, Waitable, never};
-use crate::wire::{Codec, Postcard, handle};
+use crate::wire::{Codec, Form, Postcard, handle};
 
 /// A queue between any number of putters and getters, in any processes, threads and tasks: Python's
 /// `multiprocessing.Queue`.
@@ -22,7 +22,9 @@ use crate::wire::{Codec, Postcard, handle};
 /// * A put is complete when it returns: there is no thread behind it, a `try_get` in another process finds the item at
 ///   once, and it is still there if the putter's process ends.
 /// * Items are encoded by the [`Codec`] `C`. Without it, as the bytes that they are, travel `Vec<u8>`, `String` and (feature
-///   `bytes`) `Bytes`, numbers, and `Vec`s of numbers: of type `f64`, say, but not `usize`, nor arrays.
+///   `bytes`) `Bytes`; numbers, but for `usize`, arrays of up to 32 of them, and structs made with [`plain!`](crate::plain); and
+///   `Vec`s of numbers or of such structs. A codec that all of these must go through, too, says
+///   [`FOR_ALL`](Codec::FOR_ALL).
 ///
 /// # Fairness
 ///
@@ -54,6 +56,8 @@ pub struct AioQueue<T, C = Postcard> {
     pub(super) queue: Queue,
     /// Whether it is known that what this handle puts can be read back.
     pub(super) is_readable: AtomicBool,
+    /// How its items travel.
+    pub(super) form: Form<T>,
     types: PhantomData<fn(T) -> (T, C)>,
 }
 
@@ -87,7 +91,7 @@ impl AioQueue<()> {
 
 impl<T, C> AioQueue<T, C> {
     pub(super) fn over(queue: Queue) -> Self {
-        Self { queue, is_readable: AtomicBool::new(false), types: PhantomData }
+        Self { queue, is_readable: AtomicBool::new(false), form: Form::new(), types: PhantomData }
     }
 
     pub(super) fn is_ours(&self) -> bool {
@@ -154,9 +158,8 @@ impl<T, C> Waitable for AioQueue<T, C> {
 
 impl<T, C> Clone for AioQueue<T, C> {
     fn clone(&self) -> Self {
-        let clone = Self::over(self.queue.clone());
-        clone.is_readable.store(self.is_readable.load(Ordering::Relaxed), Ordering::Relaxed);
-        clone
+        let is_readable = AtomicBool::new(self.is_readable.load(Ordering::Relaxed));
+        Self { queue: self.queue.clone(), is_readable, form: self.form.clone(), types: PhantomData }
     }
 }
 

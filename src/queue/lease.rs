@@ -144,7 +144,8 @@ where
         if attempts > 1 {
             self.inner.queue.region().tell_of_a_redelivery("queue", attempts);
         }
-        match unpack_item::<T, C>(crate::raw::queue::Taken { flags, luggage: Vec::new() }, bytes) {
+        let taken = crate::raw::queue::Taken { flags, luggage: Vec::new() };
+        match unpack_item::<T, C>(&self.inner.form, taken, bytes) {
             Ok(item) => Ok(Lease { item, loan }),
             Err(nothing) => {
                 // It would be no more readable the next time.

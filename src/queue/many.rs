@@ -183,7 +183,7 @@ where
         let mut items = Vec::with_capacity(all.len());
         let mut reasons: Vec<GetError> = Vec::new();
         for (taken, bytes) in all {
-            match unpack_item::<T, C>(taken, bytes) {
+            match unpack_item::<T, C>(&self.form, taken, bytes) {
                 Ok(item) => items.push(item),
                 Err(nothing) => reasons.push(nothing.into()),
             }

@@ -1,6 +1,5 @@
 //! Queues between processes: the faces of `raw/queue`.
 
-mod bare;
 mod builder;
 #[macro_use]
 mod forward;

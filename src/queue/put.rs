@@ -34,7 +34,7 @@ where
             }
             self.is_readable.store(true, Ordering::Relaxed);
         }
-        let parcel = Parcel::pack::<C>(item)?;
+        let parcel = Parcel::pack::<C>(&self.form, item)?;
         if self.queue.max_attempts() > 0 && !parcel.message().luggage.is_empty() {
             let message = "a queue with leases can't deliver descriptors twice".to_owned();
             return Err((Failure::Encode(EncodeError::Handle { message }), parcel.into_item()));

@@ -37,21 +37,27 @@ impl Area {
     }
 
     /// The address of `length` bytes at `at`, if they can be touched.
+    #[inline]
     fn address(&self, at: u64, length: u64) -> Option<NonNull<u8>> {
         let end = at.checked_add(length).filter(|&end| end <= self.length)?;
-        if self.start + end > self.file.load(Ordering::Relaxed) {
-            let (_, size) = memfd::identity(self.region.fd()).ok()?;
-            self.file.store(size, Ordering::Relaxed);
-            if self.start + end > size {
-                return None;
-            }
+        if self.start + end > self.file.load(Ordering::Relaxed) && self.start + end > self.length_now()? {
+            return None;
         }
         let offset = usize::try_from(self.start + at).ok()?;
         // SAFETY: inside of the mapping: `at` is within the area, which is within the mapping (checked in `new`).
         Some(unsafe { self.region.map().base().add(offset) })
     }
 
+    /// How long the file is.
+    #[cold]
+    fn length_now(&self) -> Option<u64> {
+        let (_, size) = memfd::identity(self.region.fd()).ok()?;
+        self.file.store(size, Ordering::Relaxed);
+        Some(size)
+    }
+
     /// The shared object at `at`, if it can be touched and is aligned.
+    #[inline]
     pub(crate) fn object<T: Shared>(&self, at: u64) -> Option<&T> {
         if !at.is_multiple_of(align_of::<T>() as u64) {
             return None;
@@ -63,6 +69,7 @@ impl Area {
     }
 
     /// Copies `bytes` to `at`. `None`, and nothing copied, if they don't lie in the area.
+    #[inline]
     pub(crate) fn write(&self, at: u64, bytes: &[u8]) -> Option<()> {
         let to = self.address(at, bytes.len() as u64)?;
         // SAFETY: `to` is good for as many bytes (checked by `address`) and no Rust reference covers them: what stands in an
@@ -73,8 +80,13 @@ impl Area {
     }
 
     /// Appends `length` bytes from `at` to `into`. `None`, and nothing appended, if they don't lie in the area.
+    #[inline]
     pub(crate) fn append_to(&self, at: u64, length: usize, into: &mut Vec<u8>) -> Option<()> {
         let from = self.address(at, length as u64)?;
+        if into.capacity() == 0 {
+            // Of the right size, and by a shorter way than to grow.
+            *into = Vec::with_capacity(length);
+        }
         into.reserve(length);
         let free = into.spare_capacity_mut();
         let to = NonNull::from(&mut free[..length]).cast::<u8>();

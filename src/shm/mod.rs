@@ -15,6 +15,8 @@ mod owner;
 #[cfg(not(aioprocessing_loom))]
 mod plain;
 #[cfg(not(aioprocessing_loom))]
+mod plain_type;
+#[cfg(not(aioprocessing_loom))]
 mod plan;
 #[cfg(not(aioprocessing_loom))]
 mod reference;
@@ -22,6 +24,10 @@ mod reference;
 mod region;
 #[cfg(not(aioprocessing_loom))]
 mod row;
+#[cfg(not(aioprocessing_loom))]
+mod same;
+#[cfg(not(aioprocessing_loom))]
+mod shape;
 mod shared;
 #[cfg(not(aioprocessing_loom))]
 mod slot;
@@ -40,6 +46,10 @@ pub(crate) use owner::{Alive, Owner, SLOTS};
 #[cfg(not(aioprocessing_loom))]
 pub use plain::Plain;
 #[cfg(not(aioprocessing_loom))]
+pub use plain_type::PlainType;
+#[cfg(not(aioprocessing_loom))]
+pub(crate) use plain_type::Plainly;
+#[cfg(not(aioprocessing_loom))]
 pub(crate) use plan::Plan;
 #[cfg(not(aioprocessing_loom))]
 pub(crate) use reference::Ref;
@@ -47,6 +57,10 @@ pub(crate) use reference::Ref;
 pub(crate) use region::{AttachError, Region};
 #[cfg(not(aioprocessing_loom))]
 pub(crate) use row::Row;
+#[cfg(not(aioprocessing_loom))]
+pub(crate) use same::{as_same, into_same, is};
+#[cfg(not(aioprocessing_loom))]
+pub use shape::shape_of_fields;
 pub(crate) use shared::{Object, Shared, shared};
 #[cfg(not(aioprocessing_loom))]
 pub(crate) use stretch::{Bits, InPlace, Locked, Words};

@@ -10,35 +10,39 @@ pub(super) const GENERATION_MASK: u32 = (1 << GENERATION_BITS) - 1;
 /// One process's hold on a region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Owner {
-    slot: u16,
-    generation: u32,
+    /// Slot + 1 above, generation below: 30 bits, never zero.
+    bits: u32,
 }
 
 impl Owner {
     /// `slot` below [`SLOTS`]; of the generation, the low 20 bits count.
     pub(crate) fn new(slot: u16, generation: u32) -> Self {
         debug_assert!(slot < SLOTS, "a slot number out of range");
-        Self { slot, generation: generation & GENERATION_MASK }
+        Self { bits: (u32::from(slot) + 1) << GENERATION_BITS | generation & GENERATION_MASK }
     }
 
+    #[inline]
     pub(crate) fn slot(self) -> u16 {
-        self.slot
+        // Never out of range: the bits of a slot + 1 are ten, and not all zero.
+        (self.bits >> GENERATION_BITS) as u16 - 1
     }
 
+    #[inline]
     pub(crate) fn generation(self) -> u32 {
-        self.generation
+        self.bits & GENERATION_MASK
     }
 
     /// 30 bits, never zero: slot + 1 above, generation below.
     #[inline]
     pub(crate) fn to_bits(self) -> u32 {
-        (u32::from(self.slot) + 1) << GENERATION_BITS | self.generation
+        self.bits
     }
 
     /// Reads what [`to_bits`](Self::to_bits) wrote; two bits above the 30 are ignored, and zero is nobody.
+    #[inline]
     pub(crate) fn from_bits(bits: u32) -> Option<Self> {
-        let slot = (bits >> GENERATION_BITS & 0x3FF).checked_sub(1)?;
-        Some(Self { slot: u16::try_from(slot).ok()?, generation: bits & GENERATION_MASK })
+        let bits = bits & ((1 << 30) - 1);
+        (bits >> GENERATION_BITS != 0).then_some(Self { bits })
     }
 
     /// The generation that follows in the same slot.

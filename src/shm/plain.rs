@@ -2,6 +2,8 @@
 
 #![allow(unsafe_code)]
 
+use super::shape;
+
 /// Data that can stand in memory which several processes map: integers, floats, arrays of them, and structs of them made with
 /// [`plain!`](crate::plain).
 ///
@@ -14,22 +16,34 @@
     label = "not plain data",
     note = "plain are integers, floats, arrays of them, and structs of them that `aioprocessing::plain! {{ … }}` defines"
 )]
-pub unsafe trait Plain: Copy + Send + Sync + 'static {}
+pub unsafe trait Plain: Copy + Send + Sync + 'static {
+    /// The same for types with the same fields, in every program.
+    #[doc(hidden)]
+    const SHAPE: u64 = shape::unknown(size_of::<Self>(), align_of::<Self>());
+}
 
 macro_rules! plain_numbers {
     ($($number:ty)*) => { $(
         // SAFETY: any bits are a number, and a number has no padding.
-        unsafe impl Plain for $number {}
+        unsafe impl Plain for $number {
+            const SHAPE: u64 = shape::number(stringify!($number), size_of::<Self>());
+        }
     )* };
 }
 
 plain_numbers!(u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize f32 f64);
 
 // SAFETY: an array is its elements one behind the other, with nothing between.
-unsafe impl<T: Plain, const N: usize> Plain for [T; N] {}
+unsafe impl<T: Plain, const N: usize> Plain for [T; N] {
+    const SHAPE: u64 = shape::array(T::SHAPE, N);
+}
 
 /// Defines structs of [plain data](crate::Plain), which can stand in an [`AioMutex`](crate::AioMutex), an
 /// [`AioValue`](crate::AioValue) or an [`AioArray`](crate::AioArray).
+///
+/// With `Serialize` and `Deserialize` among their derives they are items of queues and messages of pipes, alone and in a `Vec`, and
+/// travel as the bytes that they are: without the codec, and with every field, whatever an attribute of serde says of it. Two
+/// programs must agree in the names, types and order of the fields; where they don't, it is an error of decoding.
 ///
 /// The structs become `#[repr(C)]`, `Clone` and `Copy`; further derives may be given. A field that is not plain, or padding
 /// between two fields, is an error at compile time: put the larger fields first, or name the gap as a field of bytes. Works
@@ -90,6 +104,7 @@ macro_rules! plain {
         }
 
         const _: () = {
+            #[allow(dead_code)]
             const fn is_plain<T: $crate::Plain>() {}
             $( is_plain::<$type>(); )*
             // These are the fields, all of them and of these types, whatever an attribute made of the struct.
@@ -104,7 +119,17 @@ macro_rules! plain {
         };
 
         // SAFETY: all fields are plain, and `repr(C)` leaves no padding between them (both checked above).
-        unsafe impl $crate::Plain for $name {}
+        unsafe impl $crate::Plain for $name {
+            const SHAPE: u64 = $crate::shape_of_fields(&[
+                $( (::core::stringify!($field), <$type as $crate::Plain>::SHAPE) ),*
+            ]);
+        }
+
+        const _: () = {
+            #[used]
+            #[unsafe(link_section = "aioprocessing_plain_1")]
+            static TYPE: $crate::PlainType = $crate::PlainType::of::<$name>();
+        };
     };
     ($(#[$($attribute:tt)*])* $vis:vis struct $name:ident { $($fields:tt)* } $($more:tt)*) => {
         $crate::plain! { @attributes [$([$($attribute)*])*] [] ($vis) $name { $($fields)* } }

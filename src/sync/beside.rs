@@ -67,7 +67,7 @@ macro_rules! lock_faces {
         ///
         /// # If a process dies
         ///
-        /// The death of the holder is noticed within about a millisecond and ends the wait with
+        /// The death of the holder is noticed within a few milliseconds and ends the wait with
         /// [`AcquireError::OwnerDied`](crate::AcquireError::OwnerDied).
         ///
         /// # Errors

@@ -41,6 +41,8 @@ pub use update_error::{TryUpdateError, UpdateError, UpdateTimeoutError};
 pub use value::{AioValue, Number};
 
 pub use crate::shm::Plain;
+#[doc(hidden)]
+pub use crate::shm::{PlainType, shape_of_fields};
 
 /// How long a call that waits for nobody has patience with the few instructions for which another process holds the inside of an
 /// object: a stopped process would hold it for ever.

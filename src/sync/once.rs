@@ -117,7 +117,7 @@ impl<T: Plain> AioOnce<T> {
     ///
     /// # If a process dies
     ///
-    /// The death of the runner is noticed within about a millisecond, and one of those who wait runs its own function.
+    /// The death of the runner is noticed within a few milliseconds, and one of those who wait runs its own function.
     ///
     /// # Errors
     ///

@@ -71,6 +71,13 @@ pub(crate) fn discard(socket: impl AsFd) {
     });
 }
 
+/// How long the next packet is, which stays where it is: zero at the end.
+pub(crate) fn peek_length(socket: impl AsFd) -> io::Result<usize> {
+    let how = RecvFlags::DONTWAIT | RecvFlags::PEEK | RecvFlags::TRUNC;
+    let (_, length) = rustix::io::retry_on_intr(|| recv(&socket, &mut [0; 0], how))?;
+    Ok(length)
+}
+
 /// The first byte of the next packet, which stays where it is; `None` at the end.
 pub(crate) fn peek_byte(socket: impl AsFd) -> io::Result<Option<u8>> {
     peek_byte_with(socket, RecvFlags::DONTWAIT)

@@ -17,6 +17,7 @@ pub(crate) struct Bell<'a> {
 }
 
 impl<'a> Bell<'a> {
+    #[inline]
     pub(crate) fn new(region: &'a Arc<Region>, index: usize) -> Self {
         Self { region, index }
     }

@@ -25,7 +25,7 @@
 //! The counts are hints in the sense of the house rules: they may only err high.
 
 use crate::planted::planted;
-use crate::shm::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+use crate::shm::atomic::{AtomicU32, AtomicU64, Ordering, fence, fence_behind_a_change};
 use crate::shm::shared;
 
 shared! {
@@ -74,6 +74,10 @@ impl Listed {
 
     fn waiters(self) -> u64 {
         self.sleepers() + self.listeners()
+    }
+
+    fn is_empty(self) -> bool {
+        self.0 & (FIELD | FIELD << LISTENER_SHIFT) == 0
     }
 
     fn woken(self) -> u64 {
@@ -216,6 +220,18 @@ impl WaitWords {
     pub(super) fn wake_one(&self) -> Wake {
         // (B) in the module's proof.
         planted!("no-fence-when-waking-one", fence(Ordering::SeqCst), ());
+        self.wake_one_behind_a_fence()
+    }
+
+    /// The same, for who comes from a read-modify-write that followed the change. Nearly always nobody waits.
+    #[inline]
+    pub(super) fn is_anybody_to_wake(&self) -> bool {
+        // (B) in the module's proof.
+        planted!("no-fence-when-waking-one", fence_behind_a_change(), ());
+        !Listed(self.listed.load(Ordering::Relaxed)).is_empty()
+    }
+
+    pub(super) fn wake_one_behind_a_fence(&self) -> Wake {
         let mut now = Listed(self.listed.load(Ordering::Relaxed));
         loop {
             let is_enough = now.woken() >= now.waiters();
@@ -245,6 +261,7 @@ impl WaitWords {
     }
 
     /// How many are listed: a hint that errs high.
+    #[inline]
     pub(crate) fn waiters(&self) -> u64 {
         Listed(self.listed.load(Ordering::Relaxed)).waiters()
     }

@@ -14,6 +14,7 @@ pub(crate) struct Spot<'a> {
 }
 
 impl<'a> Spot<'a> {
+    #[inline]
     pub(crate) fn new(words: &'a WaitWords, bell: Bell<'a>) -> Self {
         Self { words, bell, longest: u64::MAX }
     }
@@ -39,6 +40,23 @@ impl<'a> Spot<'a> {
     /// Wakes one waiter, if there is one that nobody has woken yet. To be called after the state has changed.
     pub(crate) fn notify_one(self) {
         self.bell.deliver(self.words, self.words.wake_one());
+    }
+
+    /// Wakes one waiter, and leaves word where the caller runs. To be called after the state has changed and, behind that, some
+    /// word was read and written in one step: the release of a lock, say. Whether anybody waits.
+    #[inline]
+    pub(crate) fn notify_one_behind_a_change(self) -> bool {
+        let waits = self.words.is_anybody_to_wake();
+        if waits {
+            self.notify_who_waits();
+        }
+        waits
+    }
+
+    #[cold]
+    fn notify_who_waits(self) {
+        self.sign();
+        self.bell.deliver(self.words, self.words.wake_one_behind_a_fence());
     }
 
     /// Wakes all waiters. To be called after the state has changed.

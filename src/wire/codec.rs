@@ -29,6 +29,10 @@ pub trait Codec: Send + Sync + 'static {
     /// (`skip_serializing_if`, `flatten`) and types that ask (`untagged`) are refused when they are written.
     const SELF_DESCRIBING: bool = false;
 
+    /// Whether every value goes through it, as for a codec that encrypts or compresses. Otherwise values that are nothing but their
+    /// bytes (`Vec<u8>`, `String`, numbers and [plain](crate::plain) structs, and `Vec`s of these) spare it in queues and pipes.
+    const FOR_ALL: bool = false;
+
     /// Whether `encode` itself refuses what could not be read back. If not, it is asked through what does.
     #[doc(hidden)]
     const IS_STRICT: bool = false;

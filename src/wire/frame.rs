@@ -117,7 +117,9 @@ fn errno(result: io::Result<()>) -> Result<(), Errno> {
 /// Takes a message, or `None` where none lies ready.
 pub(crate) fn receive(from: impl AsFd) -> Result<Option<Frame>, FrameError> {
     let from = from.as_fd();
-    let mut buffer = vec![0; HEADER + INLINE];
+    // Asked first: in a new process every page of a buffer for the longest has to be made first. An error shows again below.
+    let length = socket::peek_length(from).unwrap_or_default();
+    let mut buffer = vec![0; length.clamp(HEADER, HEADER + INLINE)];
     let Some(packet) = packet(from, &mut buffer)? else { return Ok(None) };
     buffer.truncate(packet.length);
     let header =

@@ -1,5 +1,6 @@
 //! Values with handles in them to bytes with descriptors, and back.
 
+mod bare;
 #[cfg(feature = "bincode")]
 mod bincode;
 mod bounds;
@@ -19,6 +20,7 @@ mod strict;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use bare::{Bare, Form, is_moved, of_another_type};
 #[cfg(feature = "bincode")]
 pub use bincode::Bincode;
 pub use codec::{Codec, DecodeError, EncodeError, Postcard};

@@ -45,6 +45,7 @@ const CONTROLS: &[Control] = &[
         without: "",
         scenario: "pool, items of a chunk, more than fit",
     },
+    Control { plant: "pipe-sends-in-two-parts", without: "", scenario: "pipe-send, bytes" },
 ];
 
 /// No control takes so long.

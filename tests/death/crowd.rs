@@ -13,8 +13,8 @@ use crate::trace::{set_affinity, state_of};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
 /// How long a survivor of a stopped victim is ready to wait.
 pub(crate) const LIMIT: Duration = Duration::from_millis(10);
-/// A prompt notice takes a fraction of this; the shortest bounded sleep is longer.
-pub(crate) const PROMPT: Duration = Duration::from_millis(4);
+/// A prompt notice takes a fraction of this, and who has only begun to wait sleeps for 5 ms; the second bounded sleep is longer.
+pub(crate) const PROMPT: Duration = Duration::from_millis(12);
 
 /// What is done to the victim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

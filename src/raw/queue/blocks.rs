@@ -61,6 +61,7 @@ impl Blocks {
         Self { area, count, first: table_length(count) }
     }
 
+    #[inline]
     pub(in crate::raw) fn area(&self) -> &Area {
         &self.area
     }
@@ -70,6 +71,7 @@ impl Blocks {
     }
 
     /// From a position in the blocks to one in the area.
+    #[inline]
     pub(in crate::raw) fn offset(&self, position: u64) -> u64 {
         self.first.saturating_add(position)
     }

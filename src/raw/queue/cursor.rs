@@ -23,19 +23,23 @@ pub(super) const REACH: u64 = (POSITION + 1) * UNIT;
 
 impl Cursor {
     /// In bytes.
+    #[inline]
     pub(super) fn position(self) -> u64 {
         (self.0 & POSITION) * UNIT
     }
 
+    #[inline]
     pub(crate) fn number(self) -> u64 {
         self.0 >> NUMBER_SHIFT & NUMBER
     }
 
+    #[inline]
     pub(crate) fn is_closed(self) -> bool {
         self.0 & CLOSED != 0
     }
 
     /// Behind one more record, that ends at `position`. It is open.
+    #[inline]
     #[must_use]
     pub(super) fn after_one(self, position: u64) -> Self {
         debug_assert!(position.is_multiple_of(UNIT) && position < REACH);
@@ -43,6 +47,7 @@ impl Cursor {
     }
 
     /// How many records lie between this, the head, and `tail`.
+    #[inline]
     pub(crate) fn distance_to(self, tail: Self) -> u64 {
         tail.number().wrapping_sub(self.number()) & NUMBER
     }

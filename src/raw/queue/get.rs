@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use super::cursor::Cursor;
 use super::record::Flags;
 use super::take::{NotWon, Won};
-use super::{GETTERS, Patience, Queue, wake};
+use super::{GETTERS, Patience, Queue};
 use crate::shm::atomic::Ordering;
 use crate::wait::{Look, ParkUntil, Step, Waiter, blocking, until};
 
@@ -167,7 +167,8 @@ impl Queue {
         match won {
             Ok((won, more)) => {
                 if self.max_items > 0 {
-                    wake(self.space(), &side.space);
+                    // Behind the release of the lock.
+                    self.space().notify_one_behind_a_change();
                 }
                 if more && look.is_listed() {
                     // The wake-up that came to us may have stood for more than one item.

@@ -17,7 +17,7 @@ use super::cursor::Cursor;
 use super::get::NotTaken;
 use super::record::{self, Descriptor, Flags, Lending};
 use super::take::{Found, NotWon};
-use super::{GETTERS, Message, Patience, Queue, wake};
+use super::{GETTERS, Message, Patience, Queue};
 use crate::planted::planted;
 use crate::shm::Alive as _;
 use crate::shm::atomic::Ordering;
@@ -191,8 +191,8 @@ impl Queue {
         Ok(lent)
     }
 
-    fn lend_found(&self, found: &Found, into: &mut Vec<u8>, more: bool) -> Result<Lent, NotWon> {
-        let descriptor = self.descriptor(found.at).ok_or(NotWon::Corrupt)?;
+    fn lend_found(&self, found: &Found<'_>, into: &mut Vec<u8>, more: bool) -> Result<Lent, NotWon> {
+        let descriptor = found.descriptor;
         into.clear();
         let payload = self.copy_short(found, into)?;
         // If we die between these two, the count errs by one too many.
@@ -205,18 +205,18 @@ impl Queue {
         Ok(Lent { at: found.at, attempts, flags: found.facts.flags, payload, more })
     }
 
-    fn descriptor(&self, at: u64) -> Option<&Descriptor> {
-        self.blocks.area().object(self.blocks.offset(at))
-    }
-
     /// A record that was lent and is to be lent again, and whether it was given back.
-    fn find_returned(&self, lent: Cursor, asks_for_the_dead: bool) -> Result<Option<(Found, bool)>, NotWon> {
+    fn find_returned(
+        &self,
+        lent: Cursor,
+        asks_for_the_dead: bool,
+    ) -> Result<Option<(Found<'_>, bool)>, NotWon> {
         let mut alive = HashMap::new();
         let mut at = self.words.head();
         let mut done = 0;
         while at.number() != lent.number() {
             let found = self.find(at)?;
-            let lending = self.descriptor(found.at).ok_or(NotWon::Corrupt)?.lending();
+            let lending = found.descriptor.lending();
             if lending == Lending::READY {
                 return Ok(Some((found, true)));
             }
@@ -249,7 +249,7 @@ impl Queue {
                 return;
             }
             let Ok(found) = self.find(head) else { return };
-            let is_done = self.descriptor(found.at).is_some_and(|d| d.lending() == Lending::DONE);
+            let is_done = found.descriptor.lending() == Lending::DONE;
             if !is_done {
                 return;
             }
@@ -276,7 +276,7 @@ impl Queue {
     /// The borrower is done with the item; false if it was not ours any more.
     pub(crate) fn finish_lent(&self, lent: &Lent) -> bool {
         let me = self.region().me();
-        let Some(descriptor) = self.descriptor(lent.at) else { return false };
+        let Ok(descriptor) = self.descriptor(lent.at) else { return false };
         if !descriptor.change(Lending::to(me), Lending::DONE) {
             return false;
         }
@@ -287,7 +287,7 @@ impl Queue {
             let _held = self.hold(&side.lock, GETTERS);
             self.advance();
         }
-        wake(self.space(), &side.space);
+        self.space().notify_one_behind_a_change();
         if self.len() == 0 {
             self.joiners().notify_all();
             if self.words.tail().is_closed() {
@@ -301,9 +301,9 @@ impl Queue {
     pub(crate) fn return_lent(&self, lent: &Lent) {
         let me = self.region().me();
         let back = |descriptor: &Descriptor| descriptor.change(Lending::to(me), Lending::READY);
-        if self.descriptor(lent.at).is_some_and(back) {
+        if self.descriptor(lent.at).is_ok_and(back) {
             self.words.get.returned.fetch_add(1, Ordering::AcqRel);
-            wake(self.items(), &self.words.put.items);
+            self.items().notify_one_behind_a_change();
         }
     }
 

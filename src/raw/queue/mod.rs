@@ -51,7 +51,7 @@ use holders::Holders;
 use super::{LockWords, Party};
 use crate::shm::atomic::Ordering;
 use crate::shm::{Area, AttachError, Plan, Ref, Region};
-use crate::wait::{Bell, Deadline, Spot, WaitWords};
+use crate::wait::{Bell, Deadline, Spot};
 
 /// The bells of a queue's region.
 const GETTERS: usize = 0;
@@ -98,13 +98,24 @@ pub(crate) enum Patience {
 
 /// A lock that is held, given back in a panic too.
 struct Held<'a> {
+    queue: &'a Queue,
     lock: &'a LockWords,
-    party: Party<'a, Region>,
+    bell: usize,
 }
 
 impl Drop for Held<'_> {
+    #[inline]
     fn drop(&mut self) {
-        self.lock.release(self.party, false);
+        if !self.lock.release_quickly(self.queue.region().me()) {
+            self.release_slowly();
+        }
+    }
+}
+
+impl Held<'_> {
+    #[cold]
+    fn release_slowly(&self) {
+        self.lock.release(self.queue.party(self.bell), false);
     }
 }
 
@@ -156,6 +167,7 @@ impl Queue {
         &self.words
     }
 
+    #[inline]
     pub(crate) fn region(&self) -> &Arc<Region> {
         self.words.region()
     }
@@ -193,15 +205,18 @@ impl Queue {
         self.memory().notify_all();
     }
 
+    #[inline]
     fn party(&self, bell: usize) -> Party<'_, Region> {
         let region = self.words.region();
         Party { me: region.me(), alive: region, bell: Bell::new(region, bell) }
     }
 
+    #[inline]
     fn items(&self) -> Spot<'_> {
         Spot::new(&self.words.put.items, Bell::new(self.words.region(), GETTERS))
     }
 
+    #[inline]
     fn space(&self) -> Spot<'_> {
         Spot::new(&self.words.get.space, Bell::new(self.words.region(), PUTTERS))
     }
@@ -210,8 +225,9 @@ impl Queue {
         Spot::new(&self.words.get.memory, Bell::new(self.words.region(), PUTTERS))
     }
 
+    #[inline]
     fn hold<'a>(&'a self, lock: &'a LockWords, bell: usize) -> Held<'a> {
-        Held { lock, party: self.party(bell) }
+        Held { queue: self, lock, bell }
     }
 
     fn grace() -> Deadline {
@@ -232,16 +248,4 @@ impl Queue {
         let words = &self.words;
         (words.put.items.waiters(), words.get.space.waiters() + words.get.memory.waiters())
     }
-}
-
-/// Wakes one of those who wait at `spot`, and leaves word of where it was done from. Whether there seemed to be one.
-#[inline]
-fn wake(spot: Spot<'_>, words: &WaitWords) -> bool {
-    // A hint: who is listed only now finds the change itself.
-    let waits = words.waiters() > 0;
-    if waits {
-        spot.sign();
-    }
-    spot.notify_one();
-    waits
 }

@@ -8,7 +8,7 @@ use super::blocks::{BLOCK, Nonsense};
 use super::cursor::CLOSED;
 use super::cursor::{Cursor, UNIT};
 use super::put::Message;
-use super::record::{self, Descriptor, Facts, Flags};
+use super::record::{self, Facts, Flags};
 use crate::planted::planted;
 use crate::shm::Sent;
 use crate::shm::atomic::Ordering;
@@ -126,8 +126,7 @@ impl Queue {
 
     fn write_jump(&self, at: u64, tail: Cursor, to: u64) -> Result<(), Nonsense> {
         let facts = Facts { number: tail.number(), offset: to, length: 0, flags: Flags::JUMP, nonce: 0 };
-        let descriptor: &Descriptor = self.blocks.area().object(self.blocks.offset(at)).ok_or(Nonsense)?;
-        descriptor.write(&facts);
+        self.descriptor(at)?.write(&facts);
         Ok(())
     }
 
@@ -140,9 +139,7 @@ impl Queue {
         nonce: u64,
         extent: Option<u32>,
     ) -> Result<(), Nonsense> {
-        let area = self.blocks.area();
-        let start = self.blocks.offset(at);
-        let descriptor: &Descriptor = area.object(start).ok_or(Nonsense)?;
+        let descriptor = self.descriptor(at)?;
         let (mut offset, mut flags) = (at + UNIT, message.flags);
         if !message.luggage.is_empty() {
             flags = flags.with(Flags::LUGGAGE);
@@ -153,7 +150,7 @@ impl Queue {
         } else if message.bytes.len() <= record::SMALL {
             descriptor.write_small(message.bytes);
         } else {
-            area.write(start + UNIT, message.bytes).ok_or(Nonsense)?;
+            self.blocks.area().write(self.blocks.offset(at + UNIT), message.bytes).ok_or(Nonsense)?;
         }
         let length = message.bytes.len() as u64;
         descriptor.write(&Facts { number: tail.number(), offset, length, flags, nonce });

@@ -7,7 +7,7 @@ use super::blocks::BLOCK;
 use super::cursor::Cursor;
 use super::place::Placed;
 use super::record::{self, Flags};
-use super::{PUTTERS, Patience, Queue, wake};
+use super::{PUTTERS, Patience, Queue};
 use crate::planted::planted;
 use crate::shm::atomic::Ordering;
 use crate::wait::{Look, ParkUntil, Step, Waiter, blocking, until};
@@ -206,7 +206,8 @@ impl Queue {
         }
         if count > 0 {
             for _ in 0..count {
-                if !wake(self.items(), &self.words.put.items) {
+                // Behind the release of the lock.
+                if !self.items().notify_one_behind_a_change() {
                     break;
                 }
             }

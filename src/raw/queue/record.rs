@@ -17,7 +17,7 @@ shared! {
         state: AtomicU32,
         /// Attempts above, [`Flags`] in the lower 16 bits.
         marks: AtomicU32,
-        /// Tells which packet of descriptors belongs to it.
+        /// Tells which packet of descriptors belongs to it, or what its bytes are.
         nonce: AtomicU64,
         /// A payload of up to 24 bytes.
         small: [AtomicU64; 3],
@@ -29,45 +29,54 @@ pub(super) const SMALL: usize = 24;
 /// A payload up to this length stands behind its descriptor; two such records fit into a block.
 pub(super) const INLINE: usize = 32_640;
 
-/// What kind of record it is. In the upper byte of one that is [`RAW`](Self::RAW): what its bytes are, as its putter numbers it.
+/// What kind of record it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Flags(u16);
+pub(crate) struct Flags {
+    bits: u16,
+    /// Of one that is [`RAW`](Self::RAW): what its bytes are, as its putter says it. It stands in the place of the nonce, since no
+    /// descriptors belong to such a record.
+    mark: u64,
+}
 
 impl Flags {
+    const fn of(bits: u16) -> Self {
+        Self { bits, mark: 0 }
+    }
+
     /// The payload was encoded by the queue's codec.
-    pub(crate) const ENCODED: Self = Self(0);
+    pub(crate) const ENCODED: Self = Self::of(0);
     /// The payload is the item's own bytes.
-    pub(super) const RAW: Self = Self(1);
+    pub(super) const RAW: Self = Self::of(1);
     /// Descriptors belong to it.
-    pub(crate) const LUGGAGE: Self = Self(2);
+    pub(crate) const LUGGAGE: Self = Self::of(2);
     /// The payload stands in blocks of its own.
-    pub(super) const EXTENT: Self = Self(4);
+    pub(super) const EXTENT: Self = Self::of(4);
     /// No item: the queue goes on at `offset`.
-    pub(super) const JUMP: Self = Self(8);
+    pub(super) const JUMP: Self = Self::of(8);
 
     pub(crate) fn has(self, other: Self) -> bool {
-        self.0 & other.0 != 0
+        self.bits & other.bits != 0
     }
 
     /// What it says of the message, and not of where it stands.
     #[must_use]
     pub(super) fn without_place(self) -> Self {
-        Self(self.0 & (Self::RAW.0 | Self::LUGGAGE.0 | 0xFF00))
+        Self { bits: self.bits & (Self::RAW.bits | Self::LUGGAGE.bits), ..self }
     }
 
     /// A message that did not go through the codec.
-    pub(crate) fn bare(kind: u8) -> Self {
-        Self(u16::from(kind) << 8 | Self::RAW.0)
+    pub(crate) fn bare(mark: u64) -> Self {
+        Self { mark, ..Self::RAW }
     }
 
-    /// Of which kind it is, if it did not go through the codec.
-    pub(crate) fn bare_kind(self) -> Option<u8> {
-        self.has(Self::RAW).then_some((self.0 >> 8) as u8)
+    /// What the bytes of a message are that did not go through the codec.
+    pub(crate) fn mark(self) -> Option<u64> {
+        self.has(Self::RAW).then_some(self.mark)
     }
 
     #[must_use]
     pub(crate) fn with(self, other: Self) -> Self {
-        Self(self.0 | other.0)
+        Self { bits: self.bits | other.bits, ..self }
     }
 }
 
@@ -105,33 +114,44 @@ pub(super) struct Facts {
 }
 
 impl Descriptor {
+    #[inline]
     pub(super) fn write(&self, facts: &Facts) {
         // Relaxed: the store of the tail publishes all of it.
         self.number.store(facts.number, Ordering::Relaxed);
         self.offset.store(facts.offset, Ordering::Relaxed);
         self.length.store(facts.length, Ordering::Relaxed);
         self.state.store(0, Ordering::Relaxed);
-        self.marks.store(u32::from(facts.flags.0), Ordering::Relaxed);
-        self.nonce.store(facts.nonce, Ordering::Relaxed);
+        self.marks.store(u32::from(facts.flags.bits), Ordering::Relaxed);
+        // At most one of them is not zero.
+        self.nonce.store(facts.nonce | facts.flags.mark, Ordering::Relaxed);
     }
 
     /// `bytes` are at most [`SMALL`].
+    #[inline]
     pub(super) fn write_small(&self, bytes: &[u8]) {
-        for (word, chunk) in self.small.iter().zip(bytes.chunks(8)) {
+        let (whole, rest) = bytes.as_chunks();
+        for (word, bytes) in self.small.iter().zip(whole) {
+            word.store(u64::from_ne_bytes(*bytes), Ordering::Relaxed);
+        }
+        if !rest.is_empty()
+            && let Some(word) = self.small.get(whole.len())
+        {
             let mut full = [0; 8];
-            full[..chunk.len()].copy_from_slice(chunk);
+            full[..rest.len()].copy_from_slice(rest);
             word.store(u64::from_ne_bytes(full), Ordering::Relaxed);
         }
     }
 
+    #[inline]
     pub(super) fn read(&self) -> Facts {
         let marks = self.marks.load(Ordering::Relaxed);
+        let nonce = self.nonce.load(Ordering::Relaxed);
         Facts {
             number: self.number.load(Ordering::Relaxed),
             offset: self.offset.load(Ordering::Relaxed),
             length: self.length.load(Ordering::Relaxed),
-            flags: Flags((marks & 0xFFFF) as u16),
-            nonce: self.nonce.load(Ordering::Relaxed),
+            flags: Flags { bits: (marks & 0xFFFF) as u16, mark: nonce },
+            nonce,
         }
     }
 
@@ -157,16 +177,21 @@ impl Descriptor {
     }
 
     /// `length` is at most [`SMALL`].
+    #[inline]
     pub(super) fn append_small_to(&self, length: usize, into: &mut Vec<u8>) {
         let mut full = [0; SMALL];
-        for (chunk, word) in full.chunks_mut(8).zip(&self.small) {
-            chunk.copy_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
+        for (chunk, word) in full.as_chunks_mut().0.iter_mut().zip(&self.small) {
+            *chunk = word.load(Ordering::Relaxed).to_ne_bytes();
         }
-        into.extend_from_slice(&full[..length.min(SMALL)]);
+        // All of it, which takes fewer instructions than to copy so many bytes.
+        let end = into.len() + length.min(SMALL);
+        into.extend_from_slice(&full);
+        into.truncate(end);
     }
 }
 
 /// How many bytes a record with this payload takes up, descriptor included.
+#[inline]
 pub(super) fn size(length: usize) -> u64 {
     if length <= SMALL || length > INLINE { UNIT } else { UNIT + (length as u64).next_multiple_of(UNIT) }
 }

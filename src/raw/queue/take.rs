@@ -25,21 +25,28 @@ impl From<Nonsense> for NotWon {
     }
 }
 
-/// An item that is ours: the head has moved behind it.
+/// An item that is ours: the head has moved behind it. Small, for it is handed from one to the next.
 pub(super) struct Won {
-    taken: Taken,
+    flags: Flags,
+    pub(super) more: bool,
+    rest: Option<Box<Rest>>,
+}
+
+/// What few items have.
+struct Rest {
+    luggage: Vec<OwnedFd>,
     /// The blocks of a long payload, and its length.
     payload: Option<(Vec<u32>, usize)>,
     /// The block that the head has left.
     left: Option<u32>,
-    pub(super) more: bool,
 }
 
 pub(super) type WonBytes = (Won, Vec<u8>);
 
 /// A record that passed all checks.
-pub(super) struct Found {
+pub(super) struct Found<'a> {
     pub(super) at: u64,
+    pub(super) descriptor: &'a Descriptor,
     pub(super) facts: Facts,
     pub(super) length: usize,
     /// The block that leads to it, if that is another.
@@ -106,8 +113,9 @@ impl Queue {
         } else {
             commit();
         }
-        let taken = Taken { flags: found.facts.flags, luggage };
-        Ok(Won { taken, payload, left: found.left, more: next.number() != tail.number() })
+        let has_rest = payload.is_some() || found.left.is_some() || !luggage.is_empty();
+        let rest = has_rest.then(|| Box::new(Rest { luggage, payload, left: found.left }));
+        Ok(Won { flags: found.facts.flags, more: next.number() != tail.number(), rest })
     }
 
     /// Duplicates of the descriptors that travel with a record. Lost ones are missed when it is decoded.
@@ -122,16 +130,18 @@ impl Queue {
 
     /// The record that the head stands at, checked.
     #[inline]
-    pub(super) fn find(&self, head: Cursor) -> Result<Found, Nonsense> {
+    pub(super) fn find(&self, head: Cursor) -> Result<Found<'_>, Nonsense> {
         let (mut at, mut left) = (head.position(), None);
-        let mut facts = self.facts(at)?;
+        let mut descriptor = self.descriptor(at)?;
+        let mut facts = descriptor.read();
         if facts.flags.has(Flags::JUMP) {
             left = Some(u32::try_from(at / BLOCK).map_err(|_| Nonsense)?);
             at = facts.offset;
             if !at.is_multiple_of(BLOCK) {
                 return Err(Nonsense);
             }
-            facts = self.facts(at)?;
+            descriptor = self.descriptor(at)?;
+            facts = descriptor.read();
         }
         let length = usize::try_from(facts.length).map_err(|_| Nonsense)?;
         let is_long = length > record::INLINE;
@@ -139,33 +149,30 @@ impl Queue {
             && !facts.flags.has(Flags::JUMP)
             && facts.flags.has(Flags::EXTENT) == is_long
             && at % BLOCK + record::size(length) + UNIT <= BLOCK;
-        if is_right { Ok(Found { at, facts, length, left }) } else { Err(Nonsense) }
+        if is_right { Ok(Found { at, descriptor, facts, length, left }) } else { Err(Nonsense) }
     }
 
     #[inline]
-    fn facts(&self, at: u64) -> Result<Facts, Nonsense> {
-        let descriptor: &Descriptor = self.blocks.area().object(self.blocks.offset(at)).ok_or(Nonsense)?;
-        Ok(descriptor.read())
+    pub(super) fn descriptor(&self, at: u64) -> Result<&Descriptor, Nonsense> {
+        self.blocks.area().object(self.blocks.offset(at)).ok_or(Nonsense)
     }
 
     /// Copies a short payload; gives the blocks of a long one.
     #[inline]
     pub(super) fn copy_short(
         &self,
-        found: &Found,
+        found: &Found<'_>,
         into: &mut Vec<u8>,
     ) -> Result<Option<(Vec<u32>, usize)>, Nonsense> {
-        let area = self.blocks.area();
-        let start = self.blocks.offset(found.at);
         let length = found.length;
         if found.facts.flags.has(Flags::EXTENT) {
             return self.payload_blocks(&found.facts, length).map(|blocks| Some((blocks, length)));
         }
         if length <= record::SMALL {
-            let descriptor: &Descriptor = area.object(start).ok_or(Nonsense)?;
-            descriptor.append_small_to(length, into);
+            found.descriptor.append_small_to(length, into);
         } else {
-            area.append_to(start + UNIT, length, into).ok_or(Nonsense)?;
+            let start = self.blocks.offset(found.at + UNIT);
+            self.blocks.area().append_to(start, length, into).ok_or(Nonsense)?;
         }
         Ok(None)
     }
@@ -181,14 +188,26 @@ impl Queue {
     }
 
     /// What is left to do without the lock: copying a long payload, and giving memory back.
+    #[inline]
     pub(super) fn finish(&self, won: Won, into: &mut Vec<u8>) -> Result<Taken, NotTaken> {
-        if let Some(block) = won.left {
+        let luggage = match won.rest {
+            Some(rest) => self.finish_rest(*rest, into)?,
+            None => Vec::new(),
+        };
+        Ok(Taken { flags: won.flags, luggage })
+    }
+
+    #[cold]
+    fn finish_rest(&self, rest: Rest, into: &mut Vec<u8>) -> Result<Vec<OwnedFd>, NotTaken> {
+        if let Some(block) = rest.left {
             planted!("a-left-block-is-not-freed", self.give_back(&[block]), ());
         }
-        let Some((blocks, length)) = won.payload else { return Ok(won.taken) };
-        let copied = self.copy_long(&blocks, length, into);
-        self.give_back(&blocks);
-        copied.map(|()| won.taken)
+        if let Some((blocks, length)) = rest.payload {
+            let copied = self.copy_long(&blocks, length, into);
+            self.give_back(&blocks);
+            copied?;
+        }
+        Ok(rest.luggage)
     }
 
     /// Copies a long payload, for which no lock is needed.

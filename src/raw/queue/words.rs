@@ -137,11 +137,13 @@ impl GetSide {
 }
 
 impl QueueWords {
+    #[inline]
     pub(crate) fn tail(&self) -> Cursor {
         // Acquire pairs with the commit of a put: who sees the tail behind a record sees the record.
         Cursor(self.put.tail.load(Ordering::Acquire))
     }
 
+    #[inline]
     pub(crate) fn head(&self) -> Cursor {
         // Acquire pairs with the commit of a get: who sees the head behind a record may write over it.
         Cursor(self.get.head.load(Ordering::Acquire))
@@ -169,6 +171,7 @@ impl QueueWords {
         self.put.tail.fetch_or(CLOSED, Ordering::AcqRel) & CLOSED == 0
     }
 
+    #[inline]
     pub(super) fn is_ended(&self) -> bool {
         self.ended.load(Ordering::Acquire) != 0
     }

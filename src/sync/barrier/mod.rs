@@ -30,8 +30,8 @@ const SLOTS: u64 = size_of::<BarrierWords>() as u64;
 ///
 /// # If a process dies
 ///
-/// The barrier is broken for all if the process was waiting in it: the others get [`BarrierError::Broken`] within about a
-/// millisecond, and so does who comes later, until somebody [resets](Self::reset) it.
+/// The barrier is broken for all if the process was waiting in it: the others get [`BarrierError::Broken`] within a few
+/// milliseconds, and so does who comes later, until somebody [resets](Self::reset) it.
 ///
 /// # Examples
 ///

@@ -15,7 +15,7 @@ use crate::shm::{Plan, Ref};
 use crate::sync::CreateError;
 use crate::wait::{Deadline, Park, ParkUntil, blocking, never};
 #[cfg(feature = "tokio")]
-use crate::wait::{Suspend, suspended};
+use crate::wait::{Suspend, at_once, suspended};
 use crate::wire::handle;
 
 /// Mutual exclusion between processes, threads and tasks: Python's `multiprocessing.Lock`.
@@ -94,7 +94,7 @@ impl AioLock {
     ///
     /// # If a process dies
     ///
-    /// The death of the holder is noticed within about a millisecond and ends the wait with [`AcquireError::OwnerDied`].
+    /// The death of the holder is noticed within a few milliseconds and ends the wait with [`AcquireError::OwnerDied`].
     ///
     /// # Errors
     ///
@@ -194,6 +194,9 @@ impl AioLock {
     ) -> Result<AioLockGuard, AcquireError> {
         if !self.core.is_ours() {
             return Err(AcquireError::Forked);
+        }
+        if let Some(guard) = at_once(|| self.core.take_free(location)).await {
+            return Ok(guard);
         }
         let taken = never(suspended(self.core.words.acquire(&mut Suspend::new(), self.core.party())).await);
         self.core.guard(taken, location).map_err(AcquireError::OwnerDied)

@@ -111,7 +111,7 @@ impl AioRLock {
     ///
     /// # If a process dies
     ///
-    /// The death of the holder is noticed within about a millisecond and ends the wait with [`AcquireError::OwnerDied`].
+    /// The death of the holder is noticed within a few milliseconds and ends the wait with [`AcquireError::OwnerDied`].
     ///
     /// # Errors
     ///

@@ -131,7 +131,7 @@ impl AioRwLock {
     ///
     /// # If a process dies
     ///
-    /// The death of a writer is noticed within about a millisecond and ends the wait with [`AcquireError::OwnerDied`].
+    /// The death of a writer is noticed within a few milliseconds and ends the wait with [`AcquireError::OwnerDied`].
     ///
     /// # Errors
     ///
@@ -217,7 +217,7 @@ impl AioRwLock {
     ///
     /// # If a process dies
     ///
-    /// The death of a writer is noticed within about a millisecond and ends the wait with [`AcquireError::OwnerDied`]; that of
+    /// The death of a writer is noticed within a few milliseconds and ends the wait with [`AcquireError::OwnerDied`]; that of
     /// a reader is as if it had left.
     ///
     /// # Errors

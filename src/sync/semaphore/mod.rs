@@ -34,7 +34,7 @@ use crate::wire::handle;
 /// # If a process dies
 ///
 /// The permits of a holder that dies, in whichever way and at whichever instruction, come back: those who wait notice within
-/// about a millisecond. Permits that it had [forgotten](Permit::forget) don't.
+/// a few milliseconds. Permits that it had [forgotten](Permit::forget) don't.
 ///
 /// # Examples
 ///
@@ -120,7 +120,7 @@ impl AioSemaphore {
     ///
     /// # If a process dies
     ///
-    /// The death of a holder is noticed within about a millisecond, and its permits are there to be taken.
+    /// The death of a holder is noticed within a few milliseconds, and its permits are there to be taken.
     ///
     /// # Errors
     ///
