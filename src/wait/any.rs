@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::gathering::Gathering;
 use super::listing::Reach;
-use super::waiter::{Ready, Waiter, Woken};
+use super::waiter::{Ready, Spins, Waiter, Woken};
 use super::{Deadline, Spot};
 #[cfg(feature = "tokio")]
 use super::{Suspend, suspended};
@@ -185,8 +185,8 @@ enum How<'a> {
 impl Waiter for AnyWaiter<'_> {
     type GaveUp = Infallible;
 
-    fn spins(&self, _: Spot<'_>) -> u32 {
-        0
+    fn spins(&self, _: Spot<'_>) -> Spins {
+        Spins::NONE
     }
 
     fn reach(&self) -> Reach {

@@ -3,11 +3,9 @@
 use std::sync::Arc;
 
 use super::listing::{WaitWords, Wake};
+use super::waiter::Spins;
 use crate::shm::Region;
 use crate::sys::{Source, cpu, eventfd, futex};
-
-/// About one wake-up's worth of looks: past that, whoever is awaited is asleep itself.
-const SPINS: u32 = 90;
 
 /// Which bell of which region a wait queue rings.
 #[derive(Clone, Copy)]
@@ -38,10 +36,13 @@ impl<'a> Bell<'a> {
         words.sign(cpu::current());
     }
 
-    /// How many looks to spend on a wait before it sleeps: none where the last notifier ran on this CPU, for then spinning keeps it
-    /// from running.
-    pub(super) fn spins(words: &WaitWords) -> u32 {
-        let last = words.last_cpu();
-        if last != 0 && last != cpu::current() { SPINS } else { 0 }
+    /// How many looks to spend on a wait before it sleeps. Where the last notifier ran on this CPU, spinning would keep it from
+    /// running: it is let run instead, which takes a fraction of a sleep and a wake-up.
+    pub(super) fn spins(words: &WaitWords) -> Spins {
+        match words.last_cpu() {
+            0 => Spins::NONE,
+            last if last == cpu::current() => Spins::HERE,
+            _ => Spins::ELSEWHERE,
+        }
     }
 }

@@ -14,7 +14,7 @@ use loom::sync::{Condvar, Mutex};
 use super::Spot;
 use super::edge::{Edge, poll_edge};
 use super::listing::{Reach, WaitWords, Wake};
-use super::waiter::{Ready, TimedOut, Waiter, Woken};
+use super::waiter::{Ready, Spins, TimedOut, Waiter, Woken};
 use crate::shm::atomic::{AtomicU32, Ordering};
 use crate::shm::mortal;
 use crate::sys::Source;
@@ -151,9 +151,9 @@ fn is_news(deaths: u32) -> bool {
 }
 
 /// A wait begins, with a look at everything still to come.
-fn begin(spot: Spot<'_>) -> u32 {
+fn begin(spot: Spot<'_>) -> Spins {
     is_news(spot.bell().0.deaths());
-    0
+    Spins::NONE
 }
 
 /// A blocked thread.
@@ -162,7 +162,7 @@ pub(crate) struct Thread;
 impl Waiter for Thread {
     type GaveUp = Infallible;
 
-    fn spins(&self, spot: Spot<'_>) -> u32 {
+    fn spins(&self, spot: Spot<'_>) -> Spins {
         begin(spot)
     }
 
@@ -190,7 +190,7 @@ pub(crate) struct Impatient;
 impl Waiter for Impatient {
     type GaveUp = TimedOut;
 
-    fn spins(&self, spot: Spot<'_>) -> u32 {
+    fn spins(&self, spot: Spot<'_>) -> Spins {
         begin(spot)
     }
 
@@ -219,7 +219,7 @@ pub(crate) struct Task;
 impl Waiter for Task {
     type GaveUp = Infallible;
 
-    fn spins(&self, spot: Spot<'_>) -> u32 {
+    fn spins(&self, spot: Spot<'_>) -> Spins {
         begin(spot)
     }
 

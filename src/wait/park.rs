@@ -11,7 +11,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use super::bell::Bell;
 use super::listing::{Reach, WaitWords};
 use super::nap::Nap;
-use super::waiter::{Ready, TimedOut, Waiter, Woken};
+use super::waiter::{Ready, Spins, TimedOut, Waiter, Woken};
 use super::{Deadline, Spot};
 use crate::shm::atomic::Ordering;
 use crate::shm::notice;
@@ -131,7 +131,7 @@ impl Waiter for Park {
     type GaveUp = Infallible;
     const ATTEMPT_MAY_BLOCK: bool = true;
 
-    fn spins(&self, spot: Spot<'_>) -> u32 {
+    fn spins(&self, spot: Spot<'_>) -> Spins {
         Bell::spins(spot.words())
     }
 
@@ -161,7 +161,7 @@ impl Waiter for Park {
 impl Waiter for ParkUntil {
     type GaveUp = TimedOut;
 
-    fn spins(&self, spot: Spot<'_>) -> u32 {
+    fn spins(&self, spot: Spot<'_>) -> Spins {
         Bell::spins(spot.words())
     }
 

@@ -140,8 +140,9 @@ pub(crate) async fn until<'a, W: Waiter, T>(
         Step::Done(out) => return Ok(out),
         Step::Wait(spot) => spot,
     };
-    for turn in 0..waiter.spins(spot) {
-        if !waiter.pause(turn).await {
+    let spins = waiter.spins(spot);
+    for turn in 0..spins.looks {
+        if !waiter.pause(spins, turn).await {
             break;
         }
         match attempt(Look::Glance) {

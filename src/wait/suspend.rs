@@ -19,7 +19,7 @@ use super::edge::{Edge, poll_edge};
 use super::listing::Reach;
 use super::nap::Nap;
 use super::room;
-use super::waiter::{Ready, Waiter, Woken, back_off};
+use super::waiter::{Ready, Spins, Waiter, Woken, back_off};
 use crate::planted::planted;
 use crate::shm::atomic::Ordering;
 use crate::shm::notice;
@@ -77,12 +77,17 @@ enum Event {
 impl Waiter for Suspend {
     type GaveUp = Infallible;
 
-    fn spins(&self, spot: Spot<'_>) -> u32 {
-        if room::is_there_any() { Bell::spins(spot.words()) } else { 0 }
+    fn spins(&self, spot: Spot<'_>) -> Spins {
+        match Bell::spins(spot.words()) {
+            // It is a thread that gives way, with all its tasks.
+            Spins { gives_way: true, .. } => Spins::NONE,
+            spins if spins.looks > 0 && room::is_there_any() => spins,
+            _ => Spins::NONE,
+        }
     }
 
-    async fn pause(&mut self, turn: u32) -> bool {
-        back_off(turn);
+    async fn pause(&mut self, spins: Spins, turn: u32) -> bool {
+        back_off(spins, turn);
         !room::is_yield_due(turn) || room::let_others_run().await
     }
 

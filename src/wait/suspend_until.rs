@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::listing::Reach;
-use super::waiter::{Ready, TimedOut, Waiter, Woken};
+use super::waiter::{Ready, Spins, TimedOut, Waiter, Woken};
 use super::{Deadline, Spot, Suspend};
 use crate::sys::Source;
 
@@ -28,12 +28,12 @@ impl SuspendUntil {
 impl Waiter for SuspendUntil {
     type GaveUp = TimedOut;
 
-    fn spins(&self, spot: Spot<'_>) -> u32 {
+    fn spins(&self, spot: Spot<'_>) -> Spins {
         self.suspend.spins(spot)
     }
 
-    fn pause(&mut self, turn: u32) -> impl Future<Output = bool> + Send {
-        self.suspend.pause(turn)
+    fn pause(&mut self, spins: Spins, turn: u32) -> impl Future<Output = bool> + Send {
+        self.suspend.pause(spins, turn)
     }
 
     fn reach(&self) -> Reach {

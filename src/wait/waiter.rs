@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use super::Spot;
 use super::listing::Reach;
 use crate::shm::atomic::spin_loop;
-use crate::sys::Source;
+use crate::sys::{Source, cpu};
 
 /// Which way a descriptor must be ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,11 +35,11 @@ pub(crate) trait Waiter: Send {
     const ATTEMPT_MAY_BLOCK: bool = false;
 
     /// How many looks to spend before the caller is listed and sleeps.
-    fn spins(&self, spot: Spot<'_>) -> u32;
+    fn spins(&self, spot: Spot<'_>) -> Spins;
 
     /// Between two of those looks; false if there is better use for the time.
-    fn pause(&mut self, turn: u32) -> impl Future<Output = bool> + Send {
-        back_off(turn);
+    fn pause(&mut self, spins: Spins, turn: u32) -> impl Future<Output = bool> + Send {
+        back_off(spins, turn);
         std::future::ready(true)
     }
 
@@ -67,9 +67,31 @@ pub(crate) trait Waiter: Send {
     ) -> impl Future<Output = Result<T, Self::GaveUp>> + Send;
 }
 
+/// What a wait does before its first sleep: so many looks, and what comes between two of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Spins {
+    pub(crate) looks: u32,
+    /// The CPU is left to others in between: whoever is awaited may be one of them.
+    pub(crate) gives_way: bool,
+}
+
+impl Spins {
+    pub(crate) const NONE: Self = Self { looks: 0, gives_way: false };
+    /// About one wake-up's worth of looks: past that, whoever is awaited is asleep itself.
+    #[cfg(not(aioprocessing_loom))]
+    pub(super) const ELSEWHERE: Self = Self { looks: 90, gives_way: false };
+    /// Whoever is awaited runs at the first of these, if it can run at all.
+    #[cfg(not(aioprocessing_loom))]
+    pub(super) const HERE: Self = Self { looks: 2, gives_way: true };
+}
+
 /// Up to 64 pauses between two looks: a contended line is the faster the less it is looked at.
-pub(super) fn back_off(turn: u32) {
-    (0..=turn.min(63)).for_each(|_| spin_loop());
+pub(super) fn back_off(spins: Spins, turn: u32) {
+    if spins.gives_way {
+        cpu::give_way();
+    } else {
+        (0..=turn.min(63)).for_each(|_| spin_loop());
+    }
 }
 
 /// The deadline came first.
