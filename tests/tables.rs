@@ -1,11 +1,8 @@
 //! What holds of every type of a kind, held by the compiler: a row that is missing here is missing in the crate.
 #![cfg(feature = "tokio")]
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fmt::Debug;
-use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 use aioprocessing::*;
@@ -282,114 +279,6 @@ async fn every_waiting_operation_has_four_forms() {
     assert_eq!(future(simple.coro_get()).await.unwrap(), 4);
     assert!(simple.try_get().unwrap_err().is_empty());
     assert!(simple.get_timeout(NOW).unwrap_err().is_timeout());
-}
-
-/// What lacks a form, and why. The first two: type and operation; `*`: all of that type.
-const WITHOUT: &[(&str, &str, &[&str], &str)] = &[
-    ("AioCondition", "wait", &["try_"], "it would have given up the lock for nothing"),
-    ("AioCondition", "wait_for", &["try_"], "as `wait`"),
-    ("AioQueue", "get_many", &["try_", "_timeout"], "`try_get` and `get_timeout` take one by one"),
-    ("AioQueue", "put_many", &["try_", "_timeout"], "`try_put` and `put_timeout` put one by one"),
-    ("AioPool", "apply", &["try_"], "nothing is done at once; a task of `submit` can be asked"),
-    ("AioPool", "map", &["try_", "_timeout"], "the time limit is that of each task"),
-    ("AioPool", "starmap", &["try_", "_timeout"], "as `map`"),
-    ("AioPool", "imap", &["try_", "_timeout"], "it waits for nothing, but what it gives does"),
-    ("AioPool", "imap_unordered", &["try_", "_timeout"], "as `imap`"),
-    (
-        "ProcessPoolExecutor",
-        "shutdown",
-        &["try_", "_timeout"],
-        "Python's, which says by an argument whether it waits",
-    ),
-    ("Imap", "next", &["", "try_"], "`Iterator::next`; no time at all looks once"),
-    ("AsCompleted", "next", &["", "try_"], "`Iterator::next`; no time at all looks once"),
-    ("program", "next", &["", "try_"], "`Iterator::next`; no time at all looks once"),
-    ("ProgramStream", "next", &["", "try_", "_timeout"], "it is for tasks alone"),
-    ("pool", "wait_tasks", &["try_"], "no time at all looks once"),
-    ("wait", "wait_any", &["try_", "_timeout"], "the time is an argument, as in Python"),
-    ("pipe", "poll", &["try_", "_timeout"], "the time is an argument, as in Python"),
-    ("Group", "join", &["try_", "_timeout"], "it has a limit in any case, which `within` sets"),
-    ("Supervisor", "run", &["try_", "_timeout"], "it is the program"),
-    ("Prefork", "*", &["", "try_", "_timeout"], "it is the program"),
-    ("PreforkBuilder", "serve", &["try_", "_timeout"], "as `Prefork`"),
-    ("AioManager", "*", &["try_", "_timeout"], "it asks a server, which answers or is gone"),
-    ("ObjectProxy", "*", &["try_", "_timeout"], "it asks a server"),
-    ("AioDict", "update", &["try_"], "it asks a server"),
-    ("AioList", "*", &["try_", "_timeout"], "it asks a server"),
-    ("AioManagedArray", "update", &["try_"], "it asks a server"),
-    ("AioManagedValue", "update", &["try_"], "it asks a server"),
-    ("AioManagedRLock", "try_acquire", &["try_", "_timeout"], "it asks a server"),
-];
-
-/// The public methods of every type in a folder, and its functions under the name of the top module.
-fn methods(folder: &Path, top: &str, into: &mut BTreeMap<String, BTreeSet<String>>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let stem = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        let top = if top.is_empty() { &stem } else { top };
-        if path.is_dir() {
-            methods(&path, top, into);
-            continue;
-        }
-        let mut of = top.to_owned();
-        for line in fs::read_to_string(&path).unwrap().lines() {
-            if line.starts_with("impl") {
-                let head = line.split(" for ").last().unwrap();
-                let head = head.trim_start_matches("impl");
-                // What stands between the angle brackets of `impl<…>` is no name of a type.
-                let depth = head.char_indices().scan(0, |depth, (at, c)| {
-                    *depth += i32::from(c == '<') - i32::from(c == '>');
-                    Some((at, *depth))
-                });
-                let begin = if head.starts_with('<') {
-                    depth.skip(1).find(|(_, depth)| *depth == 0).unwrap().0 + 1
-                } else {
-                    0
-                };
-                let name = head[begin..].trim_start();
-                of = name.split(|c: char| !c.is_alphanumeric()).next().unwrap().to_owned();
-            } else if line.starts_with('}') {
-                top.clone_into(&mut of);
-            }
-            let Some(function) = line.trim_start().strip_prefix("pub ") else { continue };
-            let function = function.strip_prefix("async ").unwrap_or(function);
-            if let Some(rest) = function.strip_prefix("fn ") {
-                let name = rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap();
-                into.entry(of.clone()).or_default().insert(name.to_owned());
-            }
-        }
-    }
-}
-
-/// A new operation that waits stands in all four forms, or in the table above.
-#[test]
-fn no_waiting_operation_lacks_a_form_without_a_reason() {
-    let mut all = BTreeMap::new();
-    methods(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), "", &mut all);
-    let mut operations = 0;
-    let mut used = BTreeSet::new();
-    for (of, methods) in &all {
-        for operation in methods.iter().filter_map(|method| method.strip_prefix("coro_")) {
-            operations += 1;
-            for (form, name) in [
-                ("", operation.to_owned()),
-                ("try_", format!("try_{operation}")),
-                ("_timeout", format!("{operation}_timeout")),
-            ] {
-                let mut excuses = WITHOUT.iter().enumerate().filter(|(_, (whose, which, forms, _))| {
-                    whose == of && (*which == "*" || *which == operation) && forms.contains(&form)
-                });
-                if !methods.contains(&name) {
-                    let (excuse, _) = excuses.next().unwrap_or_else(|| panic!("{of} has no `{name}`"));
-                    used.insert(excuse);
-                }
-            }
-        }
-    }
-    assert!(operations > 60, "only {operations} were found");
-    for (index, row) in WITHOUT.iter().enumerate() {
-        assert!(used.contains(&index), "{row:?} is true of nothing any more");
-    }
 }
 
 /// The line of the caller, and not one of the crate's, stands in what a timeout says.

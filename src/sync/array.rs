@@ -6,13 +6,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::beside::Beside;
+use super::beside::{Beside, lock_faces};
 use super::lock::Guard;
 use crate::shm::{InPlace, Locked, Plain};
-use crate::sync::{
-    AcquireError, AcquireTimeoutError, AioLock, AioLockGuard, CreateError, Holder, SetError, SetTimeoutError,
-    TryAcquireError, TrySetError,
-};
+use crate::sync::{AioLock, AioLockGuard, CreateError, Holder, SetError, SetTimeoutError, TrySetError};
 
 /// An array in shared memory with a lock of its own: Python's `multiprocessing.Array`.
 ///
@@ -23,7 +20,8 @@ use crate::sync::{
 ///
 /// # If a process dies
 ///
-/// The lock of a holder that dies goes to the next who asks, as [`AcquireError::OwnerDied`]: the array may be half-written.
+/// The lock of a holder that dies goes to the next who asks, as [`AcquireError::OwnerDied`](crate::AcquireError::OwnerDied): the
+/// array may be half-written.
 ///
 /// # Examples
 ///
@@ -153,92 +151,7 @@ impl<T: Plain> AioArray<T> {
         if index < length { Ok(()) } else { Err(OutOfRange { index, length }) }
     }
 
-    /// Waits until nobody holds the array, and takes hold of it.
-    ///
-    /// [`try_lock`](Self::try_lock) does not wait, [`lock_timeout`](Self::lock_timeout) gives up after a time, and
-    /// [`coro_lock`](Self::coro_lock) suspends the task instead of the thread.
-    ///
-    /// # Blocking
-    ///
-    /// Blocks the thread; needs no runtime.
-    ///
-    /// # If a process dies
-    ///
-    /// The death of the holder is noticed within a few milliseconds and ends the wait with [`AcquireError::OwnerDied`].
-    ///
-    /// # Errors
-    ///
-    /// [`AcquireError::OwnerDied`] holds the guard: the array is held, and may be half-written. [`AcquireError::Forked`] in a
-    /// process that was forked without exec.
-    #[track_caller]
-    pub fn lock(&self) -> Result<AioArrayGuard<T>, AcquireError<AioArrayGuard<T>>> {
-        let taken = self.inner.lock.acquire();
-        taken.map(|guard| self.wrap(guard)).map_err(|error| error.map(|guard| self.wrap(guard)))
-    }
-
-    /// Takes hold of the array if nobody else does, now or never.
-    ///
-    /// # Errors
-    ///
-    /// [`TryAcquireError::WouldBlock`] if a living process holds it; otherwise as [`lock`](Self::lock).
-    #[track_caller]
-    pub fn try_lock(&self) -> Result<AioArrayGuard<T>, TryAcquireError<AioArrayGuard<T>>> {
-        let taken = self.inner.lock.try_acquire();
-        taken.map(|guard| self.wrap(guard)).map_err(|error| error.map(|guard| self.wrap(guard)))
-    }
-
-    /// [`lock`](Self::lock) for `timeout` at the longest; zero tries once.
-    ///
-    /// # Errors
-    ///
-    /// [`AcquireTimeoutError::Timeout`] says who holds the array; otherwise as [`lock`](Self::lock).
-    #[track_caller]
-    pub fn lock_timeout(
-        &self,
-        timeout: Duration,
-    ) -> Result<AioArrayGuard<T>, AcquireTimeoutError<AioArrayGuard<T>>> {
-        let taken = self.inner.lock.acquire_timeout(timeout);
-        taken.map(|guard| self.wrap(guard)).map_err(|error| error.map(|guard| self.wrap(guard)))
-    }
-
-    /// [`lock`](Self::lock), suspending the task.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropped before it is done, it has not taken the lock, and a wake-up that was meant for it goes to the next waiter.
-    ///
-    /// # Errors
-    ///
-    /// As [`lock`](Self::lock).
-    ///
-    /// # Panics
-    ///
-    /// Outside of a tokio runtime, or in one without I/O or time enabled, when it has to wait.
-    #[cfg(feature = "tokio")]
-    #[track_caller]
-    pub fn coro_lock(
-        &self,
-    ) -> impl Future<Output = Result<AioArrayGuard<T>, AcquireError<AioArrayGuard<T>>>> + Send {
-        let taken = self.inner.lock.coro_acquire();
-        async move {
-            let taken = taken.await;
-            taken.map(|guard| self.wrap(guard)).map_err(|error| error.map(|guard| self.wrap(guard)))
-        }
-    }
-
-    /// Whether a living process holds the array at this moment.
-    pub fn is_locked(&self) -> bool {
-        self.inner.lock.is_locked()
-    }
-
-    /// Who holds the array at this moment.
-    pub fn owner(&self) -> Option<Holder> {
-        self.inner.lock.owner()
-    }
-
-    pub(super) fn inner_lock(&self) -> &AioLock {
-        &self.inner.lock
-    }
+    lock_faces!(AioArrayGuard, "array");
 }
 
 /// Why there is no such element.

@@ -52,3 +52,97 @@ impl<T> Clone for Beside<T> {
         Self { lock: self.lock.clone(), cells: self.cells.clone() }
     }
 }
+
+/// The lock of a field `inner` that is a [`Beside`], in all its forms. `$what` is what the docs call the data.
+macro_rules! lock_faces {
+    ($guard:ident, $what:literal) => {
+        #[doc = concat!(" Waits until nobody holds the ", $what, ", and takes hold of it.")]
+        ///
+        /// [`try_lock`](Self::try_lock) does not wait, [`lock_timeout`](Self::lock_timeout) gives up after a time, and
+        /// [`coro_lock`](Self::coro_lock) suspends the task instead of the thread.
+        ///
+        /// # Blocking
+        ///
+        /// Blocks the thread; needs no runtime.
+        ///
+        /// # If a process dies
+        ///
+        /// The death of the holder is noticed within a few milliseconds and ends the wait with
+        /// [`AcquireError::OwnerDied`](crate::AcquireError::OwnerDied).
+        ///
+        /// # Errors
+        ///
+        #[doc = concat!(" [`AcquireError::OwnerDied`](crate::AcquireError::OwnerDied) holds the guard: the ", $what, " is held, and may be half-written.")]
+        /// [`AcquireError::Forked`](crate::AcquireError::Forked) in a process that was forked without exec.
+        #[track_caller]
+        pub fn lock(&self) -> Result<$guard<T>, $crate::AcquireError<$guard<T>>> {
+            let taken = self.inner.lock.acquire();
+            taken.map(|guard| self.wrap(guard)).map_err(|error| error.map(|guard| self.wrap(guard)))
+        }
+
+        #[doc = concat!(" Takes hold of the ", $what, " if nobody else does, now or never.")]
+        ///
+        /// # Errors
+        ///
+        /// [`TryAcquireError::WouldBlock`](crate::TryAcquireError::WouldBlock) if a living process holds it; otherwise as [`lock`](Self::lock).
+        #[track_caller]
+        pub fn try_lock(&self) -> Result<$guard<T>, $crate::TryAcquireError<$guard<T>>> {
+            let taken = self.inner.lock.try_acquire();
+            taken.map(|guard| self.wrap(guard)).map_err(|error| error.map(|guard| self.wrap(guard)))
+        }
+
+        /// [`lock`](Self::lock) for `timeout` at the longest; zero tries once.
+        ///
+        /// # Errors
+        ///
+        #[doc = concat!(" [`AcquireTimeoutError::Timeout`](crate::AcquireTimeoutError::Timeout) says who holds the ", $what, "; otherwise as [`lock`](Self::lock).")]
+        #[track_caller]
+        pub fn lock_timeout(
+            &self,
+            timeout: std::time::Duration,
+        ) -> Result<$guard<T>, $crate::AcquireTimeoutError<$guard<T>>> {
+            let taken = self.inner.lock.acquire_timeout(timeout);
+            taken.map(|guard| self.wrap(guard)).map_err(|error| error.map(|guard| self.wrap(guard)))
+        }
+
+        /// [`lock`](Self::lock), suspending the task.
+        ///
+        /// # Cancel safety
+        ///
+        /// Dropped before it is done, it has not taken the lock, and a wake-up that was meant for it goes to the next waiter.
+        ///
+        /// # Errors
+        ///
+        /// As [`lock`](Self::lock).
+        ///
+        /// # Panics
+        ///
+        /// Outside of a tokio runtime, or in one without I/O or time enabled, when it has to wait.
+        #[cfg(feature = "tokio")]
+        #[track_caller]
+        pub fn coro_lock(
+            &self,
+        ) -> impl std::future::Future<Output = Result<$guard<T>, $crate::AcquireError<$guard<T>>>> + Send {
+            let taken = self.inner.lock.coro_acquire();
+            async move {
+                let taken = taken.await;
+                taken.map(|guard| self.wrap(guard)).map_err(|error| error.map(|guard| self.wrap(guard)))
+            }
+        }
+
+        #[doc = concat!(" Whether a living process holds the ", $what, " at this moment.")]
+        pub fn is_locked(&self) -> bool {
+            self.inner.lock.is_locked()
+        }
+
+        #[doc = concat!(" Who holds the ", $what, " at this moment.")]
+        pub fn owner(&self) -> Option<$crate::Holder> {
+            self.inner.lock.owner()
+        }
+
+        pub(super) fn inner_lock(&self) -> &$crate::AioLock {
+            &self.inner.lock
+        }
+    };
+}
+pub(super) use lock_faces;

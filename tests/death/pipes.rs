@@ -11,8 +11,8 @@ use crate::crowd::{Crowd, FACES, Face, Fault, Kind, LIMIT, Mode, PATIENCE, run};
 use crate::suite::{Play, Scenario, wrong};
 use crate::trace::{Reached, Stimulus, Victim, begin, end};
 
-/// Goes through the codec, and into a file if it is long.
-type Value = (u64, Option<Vec<u8>>);
+/// Goes through the codec, in few instructions, and into a file if it is long.
+type Value = (u64, String);
 type Receiver = AioReceiver<Value>;
 type Sender = AioSender<Value>;
 
@@ -25,17 +25,18 @@ const SHORT: usize = 24;
 const WIDE: usize = 60_000;
 const LONG: usize = 150_000;
 
-fn bytes(id: u64, length: usize) -> Vec<u8> {
-    let mut bytes = vec![id as u8 ^ length as u8; length];
-    bytes[..8].copy_from_slice(&id.to_ne_bytes());
-    bytes
+/// Eight digits, and then the same letter.
+fn text(id: u64, length: usize) -> String {
+    let letter = char::from(b'a' + ((id + length as u64) % 26) as u8);
+    let mut text = format!("{id:08}");
+    text.extend(std::iter::repeat_n(letter, length - text.len()));
+    text
 }
 
 /// The number of a message, if it is whole.
 fn id_of(bytes: &[u8]) -> Option<u64> {
-    let id = u64::from_ne_bytes(bytes.first_chunk().copied()?);
-    let is_whole = matches!(bytes.len(), SHORT | WIDE | LONG)
-        && bytes[8..].iter().all(|&byte| byte == id as u8 ^ bytes.len() as u8);
+    let id = std::str::from_utf8(bytes.get(..8)?).ok()?.parse().ok()?;
+    let is_whole = matches!(bytes.len(), SHORT | WIDE | LONG) && text(id, bytes.len()).as_bytes() == bytes;
     is_whole.then_some(id)
 }
 
@@ -80,8 +81,8 @@ fn receive(receiver: &Receiver, what: What, face: Face, limit: Option<Duration>)
 }
 
 /// The bytes of a value that says twice whose it is.
-fn opened((id, bytes): Value) -> Result<Vec<u8>, RecvError> {
-    Ok(bytes.filter(|bytes| id_of(bytes) == Some(id)).unwrap_or_default())
+fn opened((id, text): Value) -> Result<Vec<u8>, RecvError> {
+    Ok(if id_of(text.as_bytes()) == Some(id) { text.into_bytes() } else { Vec::new() })
 }
 
 fn in_time<T>(came: Result<T, aioprocessing::RecvTimeoutError>) -> Option<Result<T, RecvError>> {
@@ -100,11 +101,12 @@ fn send(
     face: Face,
     limit: Option<Duration>,
 ) -> Result<bool, SendError> {
-    let bytes = bytes(id, length);
+    let value = (id, text(id, length));
+    let bytes = value.1.as_bytes();
     match (what, face) {
         (What::Bytes, Face::Blocking) => match limit {
-            None => sender.send_bytes(&bytes).map(|()| true),
-            Some(limit) => match sender.send_bytes_timeout(&bytes, limit) {
+            None => sender.send_bytes(bytes).map(|()| true),
+            Some(limit) => match sender.send_bytes_timeout(bytes, limit) {
                 Err(error) if error.is_timeout() => Ok(false),
                 Err(error) if error.is_closed() => Err(SendError::Closed),
                 other => other
@@ -113,14 +115,14 @@ fn send(
             },
         },
         (What::Bytes, Face::Async) => {
-            run(limit, sender.coro_send_bytes(&bytes)).transpose().map(|sent| sent.is_some())
+            run(limit, sender.coro_send_bytes(bytes)).transpose().map(|sent| sent.is_some())
         }
         (What::Values, Face::Async) => {
-            run(limit, sender.coro_send(&(id, Some(bytes)))).transpose().map(|sent| sent.is_some())
+            run(limit, sender.coro_send(&value)).transpose().map(|sent| sent.is_some())
         }
         (What::Values, Face::Blocking) => match limit {
-            None => sender.send(&(id, Some(bytes))).map(|()| true),
-            Some(limit) => match sender.send_timeout(&(id, Some(bytes)), limit) {
+            None => sender.send(&value).map(|()| true),
+            Some(limit) => match sender.send_timeout(&value, limit) {
                 Err(error) if error.is_timeout() => Ok(false),
                 Err(error) if error.is_closed() => Err(SendError::Closed),
                 other => other
@@ -291,14 +293,14 @@ impl Pipes {
 }
 
 fn sends(sender: Sender, what: What, length: usize, is_async: bool) {
-    let value = (VICTIMS, Some(bytes(VICTIMS, length)));
-    let bytes = bytes(VICTIMS, length);
+    let value = (VICTIMS, text(VICTIMS, length));
+    let bytes = value.1.as_bytes();
     if is_async {
         run(None, async {
             tokio::task::yield_now().await;
             begin();
             let sent = match what {
-                What::Bytes => sender.coro_send_bytes(&bytes).await,
+                What::Bytes => sender.coro_send_bytes(bytes).await,
                 What::Values => sender.coro_send(&value).await,
             };
             end();
@@ -308,7 +310,7 @@ fn sends(sender: Sender, what: What, length: usize, is_async: bool) {
     }
     begin();
     let sent = match what {
-        What::Bytes => sender.send_bytes(&bytes),
+        What::Bytes => sender.send_bytes(bytes),
         What::Values => sender.send(&value),
     };
     end();

@@ -10,6 +10,22 @@ use super::guard::AnyLock;
 use super::{AioCondition, AioConditionGuard};
 use crate::sync::{AcquireError, AcquireTimeoutError, TryAcquireError};
 
+/// What `$take` gives of the condition's lock, of whichever kind that is, with the condition's guard in it.
+macro_rules! through {
+    ($condition:expr, $lock:ident => $take:expr) => {
+        match &$condition.lock {
+            AnyLock::Lock($lock) => {
+                let taken = $take.map(AioConditionGuard::lock);
+                taken.map_err(|error| error.map(AioConditionGuard::lock))
+            }
+            AnyLock::RLock($lock) => {
+                let taken = $take.map(AioConditionGuard::rlock);
+                taken.map_err(|error| error.map(AioConditionGuard::rlock))
+            }
+        }
+    };
+}
+
 impl AioCondition {
     /// Waits until nobody holds the condition's lock, and takes it.
     ///
@@ -25,16 +41,7 @@ impl AioCondition {
     /// As [`AioLock::acquire`](crate::AioLock::acquire).
     #[track_caller]
     pub fn lock(&self) -> Result<AioConditionGuard, AcquireError<AioConditionGuard>> {
-        match &self.lock {
-            AnyLock::Lock(lock) => {
-                let taken = lock.acquire().map(AioConditionGuard::lock);
-                taken.map_err(|error| error.map(AioConditionGuard::lock))
-            }
-            AnyLock::RLock(lock) => {
-                let taken = lock.acquire().map(AioConditionGuard::rlock);
-                taken.map_err(|error| error.map(AioConditionGuard::rlock))
-            }
-        }
+        through!(self, lock => lock.acquire())
     }
 
     /// [`lock`](Self::lock), now or never.
@@ -44,16 +51,7 @@ impl AioCondition {
     /// As [`AioLock::try_acquire`](crate::AioLock::try_acquire).
     #[track_caller]
     pub fn try_lock(&self) -> Result<AioConditionGuard, TryAcquireError<AioConditionGuard>> {
-        match &self.lock {
-            AnyLock::Lock(lock) => {
-                let taken = lock.try_acquire().map(AioConditionGuard::lock);
-                taken.map_err(|error| error.map(AioConditionGuard::lock))
-            }
-            AnyLock::RLock(lock) => {
-                let taken = lock.try_acquire().map(AioConditionGuard::rlock);
-                taken.map_err(|error| error.map(AioConditionGuard::rlock))
-            }
-        }
+        through!(self, lock => lock.try_acquire())
     }
 
     /// [`lock`](Self::lock) for `timeout` at the longest; zero tries once.
@@ -66,16 +64,7 @@ impl AioCondition {
         &self,
         timeout: Duration,
     ) -> Result<AioConditionGuard, AcquireTimeoutError<AioConditionGuard>> {
-        match &self.lock {
-            AnyLock::Lock(lock) => {
-                let taken = lock.acquire_timeout(timeout).map(AioConditionGuard::lock);
-                taken.map_err(|error| error.map(AioConditionGuard::lock))
-            }
-            AnyLock::RLock(lock) => {
-                let taken = lock.acquire_timeout(timeout).map(AioConditionGuard::rlock);
-                taken.map_err(|error| error.map(AioConditionGuard::rlock))
-            }
-        }
+        through!(self, lock => lock.acquire_timeout(timeout))
     }
 
     /// [`lock`](Self::lock), suspending the task.
@@ -97,17 +86,6 @@ impl AioCondition {
         &self,
     ) -> impl Future<Output = Result<AioConditionGuard, AcquireError<AioConditionGuard>>> + Send {
         let location = Location::caller();
-        async move {
-            match &self.lock {
-                AnyLock::Lock(lock) => {
-                    let taken = lock.coro_acquire_at(location).await.map(AioConditionGuard::lock);
-                    taken.map_err(|error| error.map(AioConditionGuard::lock))
-                }
-                AnyLock::RLock(lock) => {
-                    let taken = lock.coro_acquire_at(location).await.map(AioConditionGuard::rlock);
-                    taken.map_err(|error| error.map(AioConditionGuard::rlock))
-                }
-            }
-        }
+        async move { through!(self, lock => lock.coro_acquire_at(location).await) }
     }
 }
