@@ -63,8 +63,9 @@ impl Leases {
             let limit = match mode {
                 Mode::Stop => LIMIT,
                 Mode::Kill if turn < certain => PATIENCE,
-                // It comes at once, if it does.
-                Mode::Kill => Duration::from_millis(15),
+                // The victim was done with it, as far as can be seen, or has yet to die.
+                Mode::Kill if self.queue.is_empty() => Duration::from_millis(15),
+                Mode::Kill => Duration::from_millis(500),
             };
             let Some(lease) = get(&self.queue, FACES[usize::from(turn) % 2], limit)? else { break };
             seen.push(lease[0]);
