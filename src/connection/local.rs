@@ -22,7 +22,7 @@ use interprocess::os::unix::local_socket::ListenerOptionsExt;
 use interprocess::os::unix::uds_local_socket::{Listener, Stream};
 use rustix::fs::{
     AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, RenameFlags, flock, linkat, openat, renameat,
-    renameat_with, statat, unlinkat,
+    renameat_with, unlinkat,
 };
 use rustix::io::Errno;
 use rustix::net::{
@@ -33,7 +33,7 @@ use rustix::net::{
 use super::address::{Kind, random_name};
 use super::{Address, BindError};
 use crate::planted::planted;
-use crate::sys::identity;
+use crate::sys::socket_file::{self, SocketFile};
 
 /// What `sockaddr_un` has room for.
 const LONGEST_PATH: usize = 107;
@@ -56,7 +56,7 @@ pub(super) fn bind(address: &Address) -> Result<Bound, BindError> {
             .to_ns_name::<GenericNamespaced>()
             .and_then(listen)
             .map(|socket| Bound { socket, address: address.clone(), _file: None }),
-        Kind::Path(path) => SocketFile::listen(path).map(|(socket, file)| Bound {
+        Kind::Path(path) => listen_at_path(path).map(|(socket, file)| Bound {
             socket,
             address: address.clone(),
             _file: Some(file),
@@ -83,50 +83,25 @@ fn listen(name: Name<'_>) -> io::Result<OwnedFd> {
     options.create_sync_as::<Listener>().map(OwnedFd::from)
 }
 
-/// A socket file, to be removed if it still is this one.
-struct SocketFile {
-    folder: OwnedFd,
-    name: OsString,
-    file: (u64, u64),
-    /// A fork does not own it.
-    owner: u32,
-}
-
-impl SocketFile {
-    fn listen(path: &Path) -> io::Result<(OwnedFd, Self)> {
-        let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let folder = openat(CWD, parent, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-        let unknown: OsString = format!(".{}", random_name().map_err(io::Error::other)?).into();
-        let socket = match listen_at(format!("/proc/self/fd/{}", folder.as_raw_fd()), &unknown) {
-            // Without /proc, as far as the name's room goes.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => listen_at(parent, &unknown)?,
-            other => other?,
-        };
-        let unpublished = Unpublished { folder: &folder, name: &unknown };
-        let stat = statat(&folder, &unknown, AtFlags::SYMLINK_NOFOLLOW)?;
-        unpublished.publish(&name)?;
-        std::mem::forget(unpublished);
-        let owner = identity::own().pid;
-        Ok((socket, Self { folder, name, file: (stat.st_dev, stat.st_ino), owner }))
-    }
+/// Listens at this path.
+fn listen_at_path(path: &Path) -> io::Result<(OwnedFd, SocketFile)> {
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
+    let (parent, folder) = socket_file::folder_of(path)?;
+    let unknown: OsString = format!(".{}", random_name().map_err(io::Error::other)?).into();
+    let socket = match listen_at(format!("/proc/self/fd/{}", folder.as_raw_fd()), &unknown) {
+        // Without /proc, as far as the name's room goes.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => listen_at(parent, &unknown)?,
+        other => other?,
+    };
+    let unpublished = Unpublished { folder: &folder, name: &unknown };
+    let file = socket_file::file_named(&folder, &unknown)?;
+    unpublished.publish(&name)?;
+    std::mem::forget(unpublished);
+    Ok((socket, SocketFile::new(folder, name, file)))
 }
 
 fn listen_at(folder: impl AsRef<Path>, name: &OsString) -> io::Result<OwnedFd> {
     folder.as_ref().join(name).to_fs_name::<GenericFilePath>().and_then(listen)
-}
-
-impl Drop for SocketFile {
-    fn drop(&mut self) {
-        if self.owner != identity::own().pid {
-            return;
-        }
-        let now = statat(&self.folder, &self.name, AtFlags::SYMLINK_NOFOLLOW);
-        let is_ours = now.is_ok_and(|now| (now.st_dev, now.st_ino) == self.file);
-        if planted!("a-file-is-removed-unseen", is_ours, true) {
-            let _ = unlinkat(&self.folder, &self.name, AtFlags::empty());
-        }
-    }
 }
 
 /// The file under the name that nobody knows; removed unless it was published.

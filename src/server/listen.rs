@@ -3,9 +3,8 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::net::sockopt::{set_socket_reuseaddr, set_socket_reuseport};
 use rustix::net::{
@@ -15,6 +14,7 @@ use rustix::net::{
 use super::address::{Address, Family};
 use super::error::PreforkBindError;
 use crate::planted::planted;
+use crate::sys::socket_file::SocketFile;
 
 /// All listeners of a server: one, or one for each place of a worker.
 #[derive(Debug)]
@@ -23,12 +23,6 @@ pub(super) struct Listeners {
     pub(super) family: Family,
     /// Removed with the server.
     _file: Option<SocketFile>,
-}
-
-#[derive(Debug)]
-struct SocketFile {
-    path: PathBuf,
-    inode: (u64, u64),
 }
 
 impl Listeners {
@@ -55,8 +49,7 @@ impl Listeners {
                 let refused =
                     |source| PreforkBindError::Listen { address: path.display().to_string(), source };
                 let socket = at_path(&path, backlog).map_err(refused)?;
-                let file = std::fs::symlink_metadata(&path).ok();
-                let file = file.map(|file| SocketFile { path, inode: (file.dev(), file.ino()) });
+                let file = SocketFile::at(&path).ok();
                 Ok(Self { sockets: vec![socket], family: Family::Unix, _file: file })
             }
             Address::Abstract(name) => {
@@ -84,15 +77,6 @@ impl Listeners {
 
     pub(super) fn tcp_address(&self) -> Option<SocketAddr> {
         tcp_address(self.sockets.first()?).ok()
-    }
-}
-
-/// The file goes with the server, unless another one's stands there by now.
-impl Drop for SocketFile {
-    fn drop(&mut self) {
-        if std::fs::symlink_metadata(&self.path).is_ok_and(|file| (file.dev(), file.ino()) == self.inode) {
-            let _ = std::fs::remove_file(&self.path);
-        }
     }
 }
 

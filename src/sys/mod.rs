@@ -26,6 +26,7 @@ pub(crate) mod signal;
 #[cfg(feature = "tokio")]
 pub(crate) mod signals;
 pub(crate) mod socket;
+pub(crate) mod socket_file;
 mod source;
 pub(crate) mod spawn;
 pub(crate) mod spill;

@@ -11,7 +11,7 @@
 //! * A **put** takes the put lock, writes a record where the tail stands, and moves the tail behind it: that one store is
 //!   the put. Before it nothing has happened, after it all has, so a putter that dies leaves nothing to repair.
 //! * A **get** takes the get lock, copies the record at the head, and moves the head behind it: that one store is the get.
-//! * **Memory** comes in blocks (`blocks.rs`), each with its owner's name on. A block leads to the next by a `JUMP` record,
+//! * **Memory** comes in blocks (`blocks/`), each with its owner's name on. A block leads to the next by a `JUMP` record,
 //!   which is written before the put that needs it and published with it. A block whose owner died belongs to the queue if
 //!   a record between head and tail leads to it, and to nobody otherwise: `sweep.rs` finds those.
 //!

@@ -14,7 +14,10 @@
 //! twice as many as are in use; then the highest of them give theirs back. So a steady backlog costs no system calls, and one
 //! that drains leaves little.
 
-use std::collections::HashSet;
+mod payload;
+#[cfg(all(test, not(aioprocessing_loom)))]
+mod tests;
+
 use std::io;
 
 use super::words::MemoryWords;
@@ -159,67 +162,6 @@ impl Blocks {
         Ok(Some(block))
     }
 
-    /// Claims `wanted` blocks for a payload and chains them up. `None`: there are not as many.
-    pub(in crate::raw) fn claim_for_payload(
-        &self,
-        words: &MemoryWords,
-        me: Owner,
-        wanted: usize,
-    ) -> io::Result<Option<Vec<u32>>> {
-        if !self.might_have(words, wanted) {
-            return Ok(None);
-        }
-        let mut blocks = Vec::with_capacity(wanted);
-        let mut holes = Vec::new();
-        let outcome = loop {
-            if blocks.len() == wanted {
-                break self.reserve(&holes).map(|()| true);
-            }
-            match self.claim(words, me, RING, &words.extent_hint) {
-                Ok(Some((block, has_memory))) => {
-                    blocks.push(block);
-                    if !has_memory {
-                        holes.push(block);
-                    }
-                }
-                Ok(None) => break Ok(false),
-                Err(error) => break Err(error),
-            }
-        };
-        if !matches!(outcome, Ok(true)) {
-            // Those that had no memory have none, or more than their word says, which does no harm.
-            let holes: HashSet<u32> = holes.into_iter().collect();
-            for &block in &blocks {
-                self.set_free(words, block, if holes.contains(&block) { HOLE } else { IDLE });
-            }
-            words.extent_hint.store(RING, Ordering::Relaxed);
-            return outcome.map(|_| None);
-        }
-        for pair in blocks.windows(2) {
-            self.link(me, pair[0], Some(pair[1]));
-        }
-        Ok(Some(blocks))
-    }
-
-    /// Whether so many blocks seem to be free: asked first, so that claimers who can't all be served don't take and give
-    /// back in turns.
-    fn might_have(&self, words: &MemoryWords, wanted: usize) -> bool {
-        let known = words.entries.load(Ordering::Acquire).min(self.count);
-        let beyond = (self.count - known.max(RING)) as usize;
-        if beyond >= wanted {
-            return true;
-        }
-        let is_free =
-            |&block: &u32| self.entry(block).is_ok_and(|entry| entry.load(Ordering::Relaxed) <= IDLE);
-        (RING..known).filter(is_free).take(wanted - beyond).count() == wanted - beyond
-    }
-
-    pub(in crate::raw) fn link(&self, me: Owner, block: u32, next: Option<u32>) {
-        if let Ok(entry) = self.entry(block) {
-            entry.store(owned(me, next), Ordering::Relaxed);
-        }
-    }
-
     fn reserve(&self, blocks: &[u32]) -> io::Result<()> {
         for (start, count) in runs(blocks) {
             self.area.reserve(self.offset(u64::from(start) * BLOCK), count * BLOCK)?;
@@ -293,29 +235,6 @@ impl Blocks {
         }
     }
 
-    /// The blocks of a payload, from its first on.
-    pub(in crate::raw) fn chain(&self, first: u32, count: usize) -> Result<Vec<u32>, Nonsense> {
-        let mut blocks = Vec::with_capacity(count.min(self.count as usize));
-        let mut next = first;
-        for _ in 0..count {
-            let word = self.entry(next)?.load(Ordering::Relaxed);
-            if word <= IDLE || next < RING {
-                return Err(Nonsense);
-            }
-            blocks.push(next);
-            // A payload's last block says none, which is no block's number.
-            next = u32::try_from(word >> 32).unwrap_or(0).wrapping_sub(1);
-        }
-        Ok(blocks)
-    }
-
-    /// Writes a new owner on a payload's blocks, as [`chain`](Self::chain) gave them.
-    pub(in crate::raw) fn adopt(&self, me: Owner, blocks: &[u32]) {
-        for (index, &block) in blocks.iter().enumerate() {
-            self.link(me, block, blocks.get(index + 1).copied());
-        }
-    }
-
     /// Whose it is.
     pub(in crate::raw) fn owner(&self, block: u32) -> Option<Owner> {
         let word = self.entry(block).ok()?.load(Ordering::Relaxed);
@@ -339,34 +258,4 @@ fn decrease(count: &AtomicU32, by: u32) {
 /// Stretches of blocks that follow one another, as (first, count).
 fn runs(blocks: &[u32]) -> impl Iterator<Item = (u32, u64)> {
     blocks.chunk_by(|a, b| *b == a.wrapping_add(1)).map(|run| (run[0], run.len() as u64))
-}
-
-#[cfg(all(test, not(aioprocessing_loom)))]
-mod tests {
-    use super::super::{Options, Queue, Settings};
-    use super::*;
-
-    /// A queue that keeps up went on to 3 MiB within a minute, where its own 200 KiB would have done.
-    #[test]
-    fn what_was_freed_below_the_hint_is_claimed_before_new_memory() {
-        let settings =
-            Settings { max_items: 0, limit: 1 << 20, options: Options::default(), max_attempts: 0 };
-        let queue = Queue::create(&settings).unwrap();
-        let (memory, me) = (&queue.words().memory, queue.region().me());
-        let claim = || queue.blocks.claim_for_ring(memory, me).unwrap().unwrap();
-        let claimed: Vec<u32> = (0..4).map(|_| claim()).collect();
-        assert_eq!(claimed, [1, 2, 3, 4]);
-        queue.blocks.free(memory, me, &claimed[..2]);
-        // As who was interrupted between its look and its note leaves it.
-        memory.ring_hint.store(5, Ordering::Relaxed);
-        assert_eq!([claim(), claim()], [1, 2]);
-        assert_eq!(claim(), 5);
-    }
-
-    #[test]
-    fn blocks_that_follow_one_another_make_a_run() {
-        let found: Vec<_> = runs(&[3, 4, 5, 9, 10, 2]).collect();
-        assert_eq!(found, [(3, 3), (9, 2), (2, 1)]);
-        assert_eq!(runs(&[]).count(), 0);
-    }
 }
