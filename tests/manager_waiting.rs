@@ -289,3 +289,46 @@ fn case_160_a_manager_dies_under_those_who_wait() {
         }
     }
 }
+
+/// Longer than anything takes that is not lost.
+#[cfg(feature = "tokio")]
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Polls it once; it waits.
+#[cfg(feature = "tokio")]
+async fn once<F: Future>(future: &mut std::pin::Pin<Box<F>>) {
+    std::future::poll_fn(|cx| {
+        assert!(future.as_mut().poll(cx).is_pending());
+        std::task::Poll::Ready(())
+    })
+    .await;
+}
+
+/// Dropped before its first poll, before it was sent, and after that: the lock is free each time.
+#[cfg(feature = "tokio")]
+#[test]
+fn a_dropped_wait_has_given_up_the_lock() {
+    let watchdog = Watchdog::new("a_dropped_wait_has_given_up_the_lock");
+    for manager in managers() {
+        let (condition, event) = (manager.condition().unwrap(), manager.event().unwrap());
+        kit::runtime().block_on(async {
+            watchdog.step("never polled");
+            drop(condition.coro_wait(condition.coro_lock().await.unwrap()));
+            drop(condition.lock_timeout(PATIENCE).unwrap());
+            watchdog.step("sent");
+            let mut wait = Box::pin(condition.coro_wait(condition.coro_lock().await.unwrap()));
+            once(&mut wait).await;
+            drop(wait);
+            drop(condition.lock_timeout(PATIENCE).unwrap());
+            watchdog.step("not sent");
+            let mut other = Box::pin(event.coro_wait());
+            once(&mut other).await;
+            // Beside another call it lets others run before it sends.
+            let mut wait = Box::pin(condition.coro_wait(condition.coro_lock().await.unwrap()));
+            once(&mut wait).await;
+            drop(wait);
+            drop(condition.lock_timeout(PATIENCE).unwrap());
+        });
+        assert_eq!(condition.notify_all().unwrap(), 0);
+    }
+}

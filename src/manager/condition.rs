@@ -4,7 +4,7 @@ use std::sync::Arc;
 use super::AioManager;
 use super::calls::{calls, made, proxy};
 use super::lock::{AioManagedLockGuard, granted};
-use super::message::{Call, New};
+use super::message::{Answer, Call, New};
 use super::proxy::{Proxy, count};
 use super::proxy_error::ProxyError;
 use super::waiting::LockCall;
@@ -45,17 +45,25 @@ made! {
     condition, coro_condition = fn<>() -> AioManagedCondition { |_manager| Ok(New::Lock) }
 }
 
-/// The guard's lock is the manager's to release from here on.
-fn given_up(mut guard: AioManagedLockGuard, condition: &Proxy) -> Result<Call, ProxyError> {
+/// The guard stays as it is: where the question does not reach the manager, or its answer nobody, the guard releases what it was given.
+fn given_up(guard: &AioManagedLockGuard, condition: &Proxy) -> Result<Call, ProxyError> {
     let is_its_own =
         guard.proxy.object() == condition.object() && Arc::ptr_eq(guard.proxy.session(), condition.session());
     match guard.question {
-        Some(question) if is_its_own => {
-            guard.question = None;
-            Ok(Call::Lock(LockCall::Wait(question)))
-        }
+        Some(question) if is_its_own => Ok(Call::Lock(LockCall::Wait(question))),
         _ => Err(ProxyError::NotHeld),
     }
+}
+
+/// What the old guard was given the manager has taken back.
+fn granted_again(
+    mut old: AioManagedLockGuard,
+    condition: &Arc<Proxy>,
+    answer: &Answer,
+) -> Result<AioManagedLockGuard, ProxyError> {
+    let guard = granted(condition, answer)?;
+    old.question = None;
+    Ok(guard)
 }
 
 impl AioManagedCondition {
@@ -68,7 +76,7 @@ impl AioManagedCondition {
         /// Releases the lock, waits to be notified, and has the lock again. A wait that is dropped, or whose time ends, has given up the
         /// lock.
         wait, wait_timeout, coro_wait = fn(&self, guard: AioManagedLockGuard) -> AioManagedLockGuard {
-            given_up(guard, &self.proxy) => |answer| granted(&self.proxy, &answer)
+            given_up(&guard, &self.proxy) => |answer| granted_again(guard, &self.proxy, &answer)
         }
 
         /// Wakes so many of those who wait, in the order in which they came; how many there were.
