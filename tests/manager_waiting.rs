@@ -332,3 +332,58 @@ fn a_dropped_wait_has_given_up_the_lock() {
         assert_eq!(condition.notify_all().unwrap(), 0);
     }
 }
+
+#[cfg(feature = "tokio")]
+fn wait_for_a_notification(manager: AioManager, held: AioEvent) {
+    let condition: AioManagedCondition = manager.get("condition").unwrap();
+    let guard = condition.lock().unwrap();
+    held.set();
+    let _ = condition.wait(guard);
+}
+
+/// A notification for one that is gone is the next one's: of a future before and after it has the lock again, and of a process.
+#[cfg(feature = "tokio")]
+#[test]
+fn a_notification_of_who_is_gone_goes_to_the_next() {
+    let watchdog = Watchdog::new("a_notification_of_who_is_gone_goes_to_the_next");
+    for manager in managers() {
+        let condition = manager.condition().unwrap();
+        manager.register("condition", &condition).unwrap();
+        kit::runtime().block_on(async {
+            for has_the_lock in [false, true] {
+                watchdog.step(format!("{manager:?}, a future, {has_the_lock}"));
+                let mut first = Box::pin(condition.coro_wait(condition.coro_lock().await.unwrap()));
+                once(&mut first).await;
+                let mut second = Box::pin(condition.coro_wait(condition.coro_lock().await.unwrap()));
+                once(&mut second).await;
+                let guard = condition.coro_lock().await.unwrap();
+                assert_eq!(condition.coro_notify(1).await.unwrap(), 1);
+                if has_the_lock {
+                    drop(guard);
+                    // Its answer comes, and is not taken.
+                    manager.coro_names().await.unwrap();
+                    drop(first);
+                } else {
+                    drop(first);
+                    drop(guard);
+                }
+                drop(tokio::time::timeout(PATIENCE, second).await.expect("it was notified").unwrap());
+            }
+        });
+        watchdog.step(format!("{manager:?}, a process"));
+        let held = AioEvent::new().unwrap();
+        let child = AioProcess::builder().daemon(true);
+        let child = child.spawn(wait_for_a_notification, (manager.clone(), held.clone())).unwrap();
+        held.wait().unwrap();
+        let guard = condition.lock().unwrap();
+        let second = std::thread::spawn({
+            let condition = condition.clone();
+            move || condition.wait_timeout(guard, PATIENCE).map(drop)
+        });
+        let guard = condition.lock().unwrap();
+        assert_eq!(condition.notify(1).unwrap(), 1);
+        child.kill().unwrap();
+        drop(guard);
+        second.join().unwrap().expect("it was notified");
+    }
+}

@@ -1,4 +1,4 @@
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +46,8 @@ pub(in crate::manager) struct Lock {
     waiting: VecDeque<(Caller, Option<Agent>)>,
     /// Of a condition.
     sleeping: VecDeque<Caller>,
+    /// Those of them that were notified, until they release what they were given.
+    notified: HashSet<Caller>,
 }
 
 impl Lock {
@@ -73,10 +75,18 @@ impl Lock {
             }
             LockCall::Notify(count) => {
                 let count = usize::try_from(count).unwrap_or(usize::MAX).min(self.sleeping.len());
-                self.waiting.extend(self.sleeping.drain(..count).map(|caller| (caller, None)));
+                self.notify(count);
                 self.hand_on(due);
                 Some(Answer::Count(count as u64))
             }
+        }
+    }
+
+    /// So many of those who wait for it, in the order in which they came.
+    fn notify(&mut self, count: usize) {
+        for caller in self.sleeping.drain(..count.min(self.sleeping.len())) {
+            self.notified.insert(caller);
+            self.waiting.push_back((caller, None));
         }
     }
 
@@ -116,6 +126,7 @@ impl Lock {
     fn release(&mut self, caller: Caller, due: &mut Due) -> bool {
         let Some(at) = self.holds.iter().position(|&hold| hold == caller) else { return false };
         self.holds.swap_remove(at);
+        self.notified.remove(&caller);
         self.hand_on(due);
         true
     }
@@ -140,6 +151,10 @@ impl Lock {
         self.waiting.retain(|&(caller, _)| !gone.is(caller));
         self.sleeping.retain(|&caller| !gone.is(caller));
         self.holds.retain(|&caller| !gone.is(caller));
+        // Whoever goes without its answer has not heard: that notification is the next one's. A client that dies with the lock may have
+        // heard, and the next one wakes for nothing.
+        let unheard = self.notified.extract_if(|&caller| gone.is(caller)).count();
+        self.notify(planted!("a-notification-ends-with-who-was-to-have-it", unheard, 0));
         self.hand_on(due);
     }
 }
