@@ -139,6 +139,7 @@ objects-outlive-their-holders         manager_objects case_158
 a-drop-ends-the-server                manager_custom case_158
 nobody-is-told-who-gave-up            manager_waiting who_gives_up
 a-notification-ends-with-who-was-to-have-it manager_waiting a_notification_of
+what-may-come-back-is-gone            manager_waiting an_item_that_comes_back
 who-dies-keeps-what-it-has            manager_waiting case_159
 who-dies-keeps-what-it-has            manager_hostile case_159_clients
 who-dies-keeps-what-it-has            manager_sync case_159

@@ -387,3 +387,35 @@ fn a_notification_of_who_is_gone_goes_to_the_next() {
         second.join().unwrap().expect("it was notified");
     }
 }
+
+/// What comes back to a closed queue is there for others, who are not told before that nothing comes any more.
+#[cfg(feature = "tokio")]
+#[test]
+fn an_item_that_comes_back_to_a_closed_queue_is_got() {
+    let watchdog = Watchdog::new("an_item_that_comes_back_to_a_closed_queue_is_got");
+    for manager in managers() {
+        let queue = manager.joinable_queue::<u32>(0).unwrap();
+        kit::runtime().block_on(async {
+            let mut first = Box::pin(queue.coro_get());
+            once(&mut first).await;
+            queue.coro_put(&1).await.unwrap();
+            queue.coro_close().await.unwrap();
+            watchdog.step(format!("{manager:?}: while it is on its way"));
+            assert_eq!(queue.coro_try_get().await.unwrap(), None);
+            let mut others = [Box::pin(queue.coro_get()), Box::pin(queue.coro_get())];
+            for other in &mut others {
+                once(other).await;
+            }
+            assert_eq!(queue.coro_unfinished().await.unwrap(), 1);
+            watchdog.step(format!("{manager:?}: it comes back"));
+            drop(first);
+            let [second, third] = others;
+            assert_eq!(second.await.unwrap(), 1);
+            watchdog.step(format!("{manager:?}: it has come, and was the last"));
+            assert!(matches!(third.await.unwrap_err(), ProxyError::QueueClosed));
+            assert!(matches!(queue.coro_try_get().await.unwrap_err(), ProxyError::QueueClosed));
+            queue.coro_task_done().await.unwrap();
+            queue.coro_join().await.unwrap();
+        });
+    }
+}

@@ -6,6 +6,7 @@ use super::tasks::Tasks;
 use super::{Caller, Due, Gone};
 use crate::manager::kept::Kept;
 use crate::manager::message::Answer;
+use crate::planted::planted;
 
 /// Questions to queues.
 #[derive(Debug, Serialize, Deserialize)]
@@ -52,6 +53,13 @@ impl Queue {
         self.max_items == 0 || (self.items.len() as u64) < self.max_items
     }
 
+    /// Nothing comes any more, and nothing comes back.
+    fn is_at_its_end(&self) -> bool {
+        self.is_closed
+            && self.items.is_empty()
+            && planted!("what-may-come-back-is-gone", self.given.is_empty(), true)
+    }
+
     pub(in crate::manager) fn call(
         &mut self,
         caller: Caller,
@@ -65,7 +73,7 @@ impl Queue {
             QueueCall::Get => self.getting.push_back(caller),
             QueueCall::TryGet => {
                 if self.items.is_empty() && self.putting.is_empty() {
-                    return Some(if self.is_closed { Answer::Closed } else { Answer::Missing });
+                    return Some(if self.is_at_its_end() { Answer::Closed } else { Answer::Missing });
                 }
                 self.getting.push_back(caller);
             }
@@ -74,6 +82,8 @@ impl Queue {
                 if let (Some(_), Some(tasks)) = (taken, &mut self.tasks) {
                     tasks.taken(caller.client);
                 }
+                // It was the last, maybe.
+                self.go_on(due);
                 return Some(Answer::Done);
             }
             QueueCall::Len => return Some(Answer::Count(self.items.len() as u64)),
@@ -122,7 +132,7 @@ impl Queue {
                 }
             }
         }
-        if self.is_closed && self.items.is_empty() {
+        if self.is_at_its_end() {
             due.extend(self.getting.drain(..).map(|caller| (caller, Answer::Closed)));
         }
     }
