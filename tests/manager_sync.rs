@@ -11,6 +11,7 @@ use aioprocessing::{
 use kit::Watchdog;
 use kit::either::either;
 use kit::sides::{Side, each, start};
+use rustix::process::Signal;
 
 aioprocessing::test_support!();
 
@@ -239,6 +240,28 @@ fn a_barrier_that_is_broken() {
             assert!(matches!(barrier.wait_timeout(MOMENT).unwrap_err(), ProxyTimeoutError::Timeout));
             assert!(barrier.is_broken().unwrap());
         }
+    }
+}
+
+/// A time that ends before the question is out breaks it as well.
+#[test]
+fn a_time_that_ends_breaks_a_barrier_that_has_not_heard() {
+    const MANY: usize = 400;
+    let watchdog = Watchdog::new("a_time_that_ends_breaks_a_barrier_that_has_not_heard");
+    for manager in managers() {
+        let (barrier, list) = (manager.barrier(2).unwrap(), manager.list::<String>([]).unwrap());
+        watchdog.step(format!("{manager:?}: a connection that is full"));
+        let pid = manager.pid().unwrap();
+        kit::signal(pid, Signal::STOP);
+        // More than a socket holds, as packets or as bytes.
+        let text = "x".repeat(1 << 16);
+        for _ in 0..MANY {
+            assert!(list.push_timeout(&text, Duration::from_millis(1)).unwrap_err().is_timeout());
+        }
+        assert!(matches!(barrier.wait_timeout(MOMENT).unwrap_err(), ProxyTimeoutError::Timeout));
+        kit::signal(pid, Signal::CONT);
+        watchdog.step(format!("{manager:?}: the barrier"));
+        assert!(barrier.is_broken().unwrap());
     }
 }
 

@@ -203,6 +203,11 @@ impl Ask {
         waits.then_some(*object)
     }
 
+    /// Whether the end of its time is for others to know, though the question is not out by then.
+    pub(super) fn is_heard_late(&self) -> bool {
+        matches!(self, Self::Call { call: Call::Barrier(BarrierCall::Wait), .. })
+    }
+
     /// Each value in it.
     pub(super) fn values_mut(&mut self) -> Vec<&mut Kept> {
         match self {

@@ -44,6 +44,8 @@ pub(super) struct Ticket<'a> {
     waits_for: Option<u64>,
     /// The time for it is over.
     is_late: bool,
+    /// It is heard even then, with the end of its time.
+    is_heard_late: bool,
 }
 
 impl Drop for Ticket<'_> {
@@ -51,7 +53,9 @@ impl Drop for Ticket<'_> {
         if !self.session.slots.close(self.id) {
             return;
         }
-        let is_unsent = planted!("who-gave-up-asks-still", self.session.outbox.take_back(self.id), false);
+        let is_said = self.is_late && self.is_heard_late;
+        let is_unsent =
+            !is_said && planted!("who-gave-up-asks-still", self.session.outbox.take_back(self.id), false);
         // An answer that is here and was not taken is to go back like one that is on its way.
         if !is_unsent && let Some(object) = self.waits_for {
             planted!(
@@ -114,7 +118,7 @@ impl Session {
             return Ok(Err(ManagerError::Forked));
         }
         let waits_for = ask.waits_for();
-        let mut ticket = match self.ticket(waits_for) {
+        let mut ticket = match self.ticket(waits_for, ask.is_heard_late()) {
             Ok(ticket) => ticket,
             Err(error) => return Ok(Err(error)),
         };
@@ -142,9 +146,9 @@ impl Session {
         Ok(answer)
     }
 
-    fn ticket(&self, waits_for: Option<u64>) -> Result<Ticket<'_>, ManagerError> {
+    fn ticket(&self, waits_for: Option<u64>, is_heard_late: bool) -> Result<Ticket<'_>, ManagerError> {
         let id = self.slots.open()?;
-        Ok(Ticket { session: self, id, waits_for, is_late: false })
+        Ok(Ticket { session: self, id, waits_for, is_late: false, is_heard_late })
     }
 
     /// Says something that is not answered. Never waits: what there is no room for is sent on by whoever waits for an answer, or asks
