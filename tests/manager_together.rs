@@ -149,18 +149,18 @@ fn what_is_asked_together_goes_out_together() {
     assert_eq!(messages, 2, "{MANY} questions were {messages} messages");
 }
 
-/// Several answers that are none, or that are several again: all are told, and at once.
+/// Several answers that are none, or that are several again: all are told, and at once, though the answer to what they asked is there as well.
 #[test]
 fn several_answers_that_are_none() {
     let watchdog = Watchdog::new("several_answers_that_are_none");
-    let again = encoded(&(UNANSWERED, Answer::Several(Vec::new())));
-    for parts in [vec![vec![0xFF; 3]], vec![vec![]], vec![encoded(&(0_u64, Answer::Several(vec![again])))]] {
+    let again = |id: u64| encoded(&(id, Answer::Several(vec![encoded(&(id, Answer::Done))])));
+    for parts in [vec![vec![0xFF; 3]], vec![vec![]], vec![again(0)], vec![again(UNANSWERED)]] {
         watchdog.step(format!("{parts:?}"));
         let (listener, address) = pretender();
         let manager = std::thread::spawn(move || {
             let client = greet(&listener);
             let (id, _) = client.recv().unwrap();
-            let own = encoded(&(id, Answer::Several(Vec::new())));
+            let own = encoded(&(id, Answer::Names(Vec::new())));
             client.send(&(UNANSWERED, Answer::Several([parts, vec![own]].concat()))).unwrap();
             // Until it is gone.
             while client.recv().is_ok() {}

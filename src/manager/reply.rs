@@ -146,6 +146,9 @@ impl Session {
         let mut open = self.slots.open_ones();
         for part in planted!("one-of-several-answers-is-heard", &parts[..], &parts[..1]) {
             let Response { id, answer } = part.read().map_err(|_| End::Nonsense)?;
+            if matches!(answer, Answer::Several(_)) {
+                return Err(End::Nonsense);
+            }
             open = self.deliver(id, answer, whose);
         }
         Ok(open)
