@@ -2,15 +2,17 @@
 
 mod kit;
 
+use std::fs::File;
 use std::time::Duration;
 
 use aioprocessing::{
     Address, AioEvent, AioManagedCondition, AioManagedEvent, AioManagedLock, AioManagedQueue,
-    AioManagedValue, AioManager, AioProcess, ProxyError, ProxyTimeoutError,
+    AioManagedValue, AioManager, AioProcess, ManagerError, Passed, ProxyError, ProxyTimeoutError,
 };
 use kit::Watchdog;
 use kit::either::either;
 use kit::sides::{Side, each, start};
+use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
 
 aioprocessing::test_support!();
 
@@ -418,4 +420,29 @@ fn an_item_that_comes_back_to_a_closed_queue_is_got() {
             queue.coro_join().await.unwrap();
         });
     }
+}
+
+/// An item that the manager has no descriptor left to send is not lost.
+#[test]
+fn an_item_that_could_not_be_sent_is_got_later() {
+    let _watchdog = Watchdog::new("an_item_that_could_not_be_sent_is_got_later");
+    let [manager, _] = managers();
+    let queue = manager.queue::<Passed<File>>(0).unwrap();
+    queue.put(&Passed::new(File::open("/proc/self/status").unwrap())).unwrap();
+    let pid = manager.pid().unwrap();
+    let open = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+    let open: Vec<u64> = open.map(|fd| fd.unwrap().file_name().to_str().unwrap().parse().unwrap()).collect();
+    // One is left: it makes the copy, and the message would need another.
+    let second = (0..).filter(|fd| !open.contains(fd)).nth(1).unwrap();
+    let limit = |current| {
+        let pid = rustix::process::Pid::from_raw(pid.cast_signed());
+        let limit = Rlimit { current: Some(current), ..getrlimit(Resource::Nofile) };
+        prlimit(pid, Resource::Nofile, limit).unwrap()
+    };
+    let before = limit(second);
+    let error = queue.get().unwrap_err();
+    assert!(matches!(error, ProxyError::Manager(ManagerError::Refused { .. })), "{error:?}");
+    limit(before.current.unwrap());
+    let file = queue.get_timeout(Duration::from_secs(20)).unwrap().into_inner();
+    assert!(file.metadata().unwrap().is_file());
 }

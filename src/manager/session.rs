@@ -139,8 +139,8 @@ impl Session {
                 return Err(gave_up);
             }
         };
-        if let (Ok(Answer::Stays), Some(object)) = (&answer, waits_for) {
-            // It can't come here: to whoever is next.
+        if let (Ok(Answer::Stays | Answer::Refused(_)), Some(object)) = (&answer, waits_for) {
+            // It can't come here, or could not be sent: to whoever is next.
             self.tell(Ask::Cancel { object, question: ticket.id, is_late: false });
         }
         Ok(answer)
