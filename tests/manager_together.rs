@@ -344,3 +344,26 @@ fn case_160_a_manager_is_killed_with_many_calls_under_way() {
         });
     }
 }
+
+/// Short questions with long answers: no more of these are made than go out.
+#[test]
+fn long_answers_are_made_as_they_are_taken() {
+    const LONG: usize = 4 << 20;
+    const MANY: usize = 60;
+    let watchdog = Watchdog::new("long_answers_are_made_as_they_are_taken");
+    for manager in managers() {
+        watchdog.step(format!("{manager:?}"));
+        let value = manager.value(&"x".repeat(LONG)).unwrap();
+        kit::runtime().block_on(async {
+            let mut asked: Vec<_> = (0..MANY).map(|_| Box::pin(value.coro_get())).collect();
+            once(&mut asked).await;
+            for one in asked {
+                assert_eq!(one.await.unwrap().len(), LONG);
+            }
+        });
+        let status = std::fs::read_to_string(format!("/proc/{}/status", manager.pid().unwrap())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let peak: usize = peak.trim().trim_end_matches(" kB").parse().unwrap();
+        assert!(peak * 1024 < LONG * MANY / 2, "the manager had {peak} KiB");
+    }
+}

@@ -62,6 +62,18 @@ impl Outbox {
         self.left.load(Ordering::Relaxed) == 0
     }
 
+    /// What waits is more than goes out together.
+    pub(super) fn is_heavy(&self) -> bool {
+        let mut bytes = 0;
+        self.waiting.lock().iter().any(|(_, letter)| match letter.light_length() {
+            Some(length) => {
+                bytes += length;
+                bytes > BYTES_TOGETHER
+            }
+            None => true,
+        })
+    }
+
     /// Sends what there is room for, and says whether that is all. What can't be sent goes to `refused`, with the questions in it.
     pub(super) fn send<S: Several, R: DeserializeOwned>(
         &self,
