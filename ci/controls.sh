@@ -136,6 +136,7 @@ what-is-told-waits-for-an-answer      manager_hostile what_there_was_no_room
 a-manager-outlives-its-owner          manager d17
 what-one-receives-others-never-hear-of manager_objects d4_threads
 objects-outlive-their-holders         manager_objects case_158
+what-nobody-got-is-kept               manager_objects an_object_that_nobody_got
 a-drop-ends-the-server                manager_custom case_158
 nobody-is-told-who-gave-up            manager_waiting who_gives_up
 a-notification-ends-with-who-was-to-have-it manager_waiting a_notification_of

@@ -389,3 +389,54 @@ fn case_155_no_change_is_lost() {
         assert_eq!(list.to_vec().unwrap()[1..].iter().sum::<u64>(), 90);
     });
 }
+
+/// Polls it once; what it has by then is let go.
+#[cfg(feature = "tokio")]
+async fn once<F: Future>(future: &mut std::pin::Pin<Box<F>>) {
+    std::future::poll_fn(|cx| {
+        drop(future.as_mut().poll(cx));
+        std::task::Poll::Ready(())
+    })
+    .await;
+}
+
+/// Of futures that are dropped when the answer is on its way, or here: nobody holds the objects in it.
+#[cfg(feature = "tokio")]
+#[test]
+fn an_object_that_nobody_got_is_gone() {
+    let watchdog = Watchdog::new("an_object_that_nobody_got_is_gone");
+    for manager in managers() {
+        let queue = manager.queue::<AioDict<u8, u8>>(0).unwrap();
+        let before = descriptors_of(&manager);
+        for is_here in [false, true] {
+            watchdog.step(format!("{manager:?}, the answers are here: {is_here}"));
+            for _ in 0..20 {
+                kit::runtime().block_on(async {
+                    let item = manager.dict().unwrap();
+                    let mut got = Box::pin(queue.coro_get());
+                    once(&mut got).await;
+                    let mut put = Box::pin(queue.coro_put(&item));
+                    // It lets others run before it is sent.
+                    once(&mut put).await;
+                    once(&mut put).await;
+                    if is_here {
+                        manager.names().unwrap();
+                    }
+                    drop(got);
+                    // Done at the second look, maybe.
+                    drop(put);
+                    let mut made = Box::pin(manager.coro_dict::<u8, u8>());
+                    once(&mut made).await;
+                    if is_here {
+                        manager.names().unwrap();
+                    }
+                    drop(made);
+                    // It has come back.
+                    drop(queue.get().unwrap());
+                });
+            }
+            watchdog.step(format!("{manager:?}, the answers were here: {is_here}"));
+            kit::until("the end of all objects", || descriptors_of(&manager) <= before);
+        }
+    }
+}

@@ -239,6 +239,17 @@ impl Answer {
     }
 }
 
+impl Answer {
+    /// The objects that are held by number where it arrives, each as often as it names it.
+    pub(super) fn counted(&mut self) -> Vec<u64> {
+        if let Self::Made { object, token: None } = self {
+            return vec![*object];
+        }
+        let references = self.values_mut().into_iter().flat_map(|value| &value.references);
+        references.filter(|reference| reference.token.is_none()).map(|reference| reference.object).collect()
+    }
+}
+
 /// What a server that was started says of itself.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Started {

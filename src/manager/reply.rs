@@ -157,7 +157,7 @@ impl Session {
     /// How many answers are still to come.
     fn deliver(&self, id: u64, answer: Answer, whose: Whose) -> usize {
         let Delivered { waker, left, open } = self.slots.deliver(id, answer);
-        drop(left);
+        self.give_back(left);
         if let Some(waker) = waker
             && whose != Whose::One(id)
         {

@@ -15,7 +15,7 @@ use super::error::ManagerError;
 use super::lane::Lane;
 use super::message::{Answer, Ask, Request, Response, UNANSWERED};
 use super::outbox::Outbox;
-use super::slots::{End, Slots};
+use super::slots::{End, Slots, Untaken};
 use crate::pipe::{AioConnection, PeerCredentials, SendError};
 use crate::planted::planted;
 use crate::sys::{forked, socket};
@@ -50,9 +50,7 @@ pub(super) struct Ticket<'a> {
 
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
-        if !self.session.slots.close(self.id) {
-            return;
-        }
+        let Some(Untaken { answer }) = self.session.slots.close(self.id) else { return };
         let is_said = self.is_late && self.is_heard_late;
         let is_unsent =
             !is_said && planted!("who-gave-up-asks-still", self.session.outbox.take_back(self.id), false);
@@ -64,6 +62,7 @@ impl Drop for Ticket<'_> {
                 ()
             );
         }
+        self.session.give_back(answer);
     }
 }
 
@@ -163,6 +162,13 @@ impl Session {
                 // Those who wait listen for room from here on.
                 planted!("what-is-told-waits-for-an-answer", self.slots.wake_all(), ());
             }
+        }
+    }
+
+    /// Objects that an answer names by number are held from when it is sent, by whoever got it: this one nobody did.
+    pub(super) fn give_back(&self, answer: Option<Answer>) {
+        for object in answer.into_iter().flat_map(|mut answer| answer.counted()) {
+            planted!("what-nobody-got-is-kept", self.tell(Ask::Release { object }), ());
         }
     }
 

@@ -64,6 +64,12 @@ pub(super) struct Delivered {
     pub(super) open: usize,
 }
 
+/// What nobody waits for any more.
+pub(super) struct Untaken {
+    /// If it has come. What it holds is closed with it, outside of the lock.
+    pub(super) answer: Option<Answer>,
+}
+
 impl Slots {
     /// A slot for a new question, by its number.
     pub(super) fn open(&self) -> Result<u64, ManagerError> {
@@ -78,15 +84,12 @@ impl Slots {
         Ok(id)
     }
 
-    /// Nobody waits for that answer any more. Whether it was not taken.
-    pub(super) fn close(&self, id: u64) -> bool {
-        let slot = {
-            let mut table = self.0.lock();
-            let slot = table.slots.remove(&id);
-            table.open -= usize::from(slot.as_ref().is_some_and(|slot| slot.answer.is_none()));
-            slot
-        };
-        slot.is_some()
+    /// Nobody waits for that answer any more. `None`: it was taken.
+    pub(super) fn close(&self, id: u64) -> Option<Untaken> {
+        let mut table = self.0.lock();
+        let slot = table.slots.remove(&id)?;
+        table.open -= usize::from(slot.answer.is_none());
+        Some(Untaken { answer: slot.answer })
     }
 
     /// The answer, if it is here; otherwise whom to wake when it is.
