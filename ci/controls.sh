@@ -153,6 +153,7 @@ any-thread-is-the-holder              manager_sync case_161
 one-of-several-answers-is-heard       manager_together what_is_asked_together
 all-go-alone                          manager_together what_is_asked_together
 several-are-any-number                manager_together several_questions
+long-values-are-copied-in-turn        manager_together long_values
 all-answers-are-made-at-once          manager_together long_answers
 who-gave-up-asks-still                manager_together nobody_depends
 BUGS

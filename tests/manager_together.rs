@@ -367,3 +367,46 @@ fn long_answers_are_made_as_they_are_taken() {
         assert!(peak * 1024 < LONG * MANY / 2, "the manager had {peak} KiB");
     }
 }
+
+/// How many files of long messages this process has.
+fn files() -> usize {
+    let descriptors = std::fs::read_dir("/proc/self/fd").unwrap();
+    let names = descriptors.filter_map(|fd| std::fs::read_link(fd.unwrap().path()).ok());
+    names.filter(|name| name.to_string_lossy().contains("memfd")).count()
+}
+
+fn send_long_values(manager: AioManager) {
+    const MANY: usize = 8;
+    let (list, event) = (manager.list::<String>([]).unwrap(), manager.event().unwrap());
+    kit::runtime().block_on(async {
+        let mut first = [Box::pin(event.coro_wait())];
+        once(&mut first).await;
+        let text = "x".repeat(1 << 20);
+        let before = files();
+        // Beside another call each lets others run before it sends.
+        let mut pushes: Vec<_> = (0..MANY).map(|_| Box::pin(list.coro_push(&text))).collect();
+        once(&mut pushes).await;
+        assert_eq!(files() - before, MANY);
+        for push in pushes {
+            push.await.unwrap();
+        }
+        assert_eq!((files(), list.coro_len().await.unwrap()), (before, MANY));
+        // Many more hold no descriptor each.
+        let mut pushes: Vec<_> = (0..200).map(|_| Box::pin(list.coro_push(&text))).collect();
+        once(&mut pushes).await;
+        assert!(files() - before <= 64);
+        for push in pushes {
+            push.await.unwrap();
+        }
+    });
+}
+
+/// A long value is in its file before its turn to be sent comes, so that nobody waits behind the copying.
+#[test]
+fn long_values_are_copied_by_who_sends_them() {
+    let _watchdog = Watchdog::new("long_values_are_copied_by_who_sends_them");
+    let [manager, _] = managers();
+    // Nobody else's files are in that process.
+    let child = AioProcess::builder().daemon(true).spawn(send_long_values, (manager.clone(),)).unwrap();
+    child.join().unwrap();
+}

@@ -113,7 +113,7 @@ impl Session {
     /// Receives what is there, and hands it to those who asked.
     fn receive(&self, whose: Whose) {
         self.connection.flush();
-        self.send_on();
+        self.send_or_leave();
         loop {
             let end = match self.connection.try_recv() {
                 Ok(response) => match self.hand_out(response, whose) {

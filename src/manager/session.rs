@@ -23,6 +23,10 @@ use crate::wait::Waiter;
 
 pub(super) type Connection = AioConnection<Request, Response>;
 
+/// Up to so many calls at once, long values are copied before their turn to be sent: nobody else waits for that, but each copy is a
+/// descriptor until it is out.
+const AHEAD: usize = 64;
+
 /// The sessions of this process, by the numbers of their managers.
 static SESSIONS: Mutex<Vec<(u128, Weak<Session>)>> = Mutex::new(Vec::new());
 
@@ -122,7 +126,13 @@ impl Session {
             Err(error) => return Ok(Err(error)),
         };
         let letter = match self.connection.letter(&Request { id: ticket.id, ask }) {
-            Ok(letter) => letter,
+            Ok(mut letter) => {
+                if self.slots.open_ones() <= planted!("long-values-are-copied-in-turn", AHEAD, 0) {
+                    // Refused, it is told when its turn comes.
+                    let _ = self.connection.make_ready(&mut letter);
+                }
+                letter
+            }
             Err(error) => return Ok(Err(ManagerError::of_send(error))),
         };
         self.outbox.put(ticket.id, letter);
@@ -178,7 +188,7 @@ impl Session {
     }
 
     /// The same, unless somebody is at it.
-    fn send_or_leave(&self) {
+    pub(super) fn send_or_leave(&self) {
         self.outbox.send_or_leave(&self.connection, |ids, error| self.refuse(ids, error));
     }
 

@@ -237,6 +237,11 @@ impl<S: Serialize, R, C: Codec> AioConnection<S, R, C> {
 }
 
 impl<S, R: DeserializeOwned, C: Codec> AioConnection<S, R, C> {
+    /// Copies a long one to where it is sent from, where that is elsewhere: attempts are quick from here on.
+    pub(crate) fn make_ready(&self, letter: &mut Letter) -> Result<(), SendError> {
+        self.end.make_ready(&mut letter.0)
+    }
+
     /// Sends it if there is room. `None`: there is none for all of it.
     pub(crate) fn attempt(&self, letter: &mut Letter) -> Option<Result<(), SendError>> {
         self.end.send_some(&mut letter.0)

@@ -109,6 +109,10 @@ impl End {
         }
     }
 
+    pub(super) fn make_ready(&self, message: &mut Outgoing<'_>) -> Result<(), SendError> {
+        self.to_send(message)?.make_ready(message)
+    }
+
     /// The same for a message that stays with the caller until it is out.
     pub(super) fn send_some(&self, message: &mut Outgoing<'_>) -> Option<Result<(), SendError>> {
         match self.to_send(message) {

@@ -92,6 +92,14 @@ impl Link {
     }
 
     /// Sends it if there is room. `None`: there is none.
+    /// Does beforehand what takes its time in sending.
+    pub(super) fn make_ready(&self, message: &mut Outgoing<'_>) -> Result<(), SendError> {
+        match &self.transport {
+            Transport::Packets { .. } => message.make_ready(),
+            Transport::Frames(_) => Ok(()),
+        }
+    }
+
     pub(super) fn send(&self, message: &mut Outgoing<'_>) -> Option<Result<(), SendError>> {
         match &self.transport {
             Transport::Packets { .. } => message.attempt(self.socket()),

@@ -162,11 +162,14 @@ impl<'a> Outgoing<'a> {
         if self.descriptors.is_empty() { Some(&mut self.bytes) } else { None }
     }
 
+    /// A long one goes in a file. Copied before, its sender is not kept at it while others wait.
+    pub(super) fn make_ready(&mut self) -> Result<(), SendError> {
+        if self.bytes.len() > INLINE { self.spill() } else { Ok(()) }
+    }
+
     /// Sends it if there is room, whole or not at all. `None`: there is none.
     pub(super) fn attempt(&mut self, socket: BorrowedFd<'_>) -> Option<Result<(), SendError>> {
-        if self.bytes.len() > INLINE
-            && let Err(error) = self.spill()
-        {
+        if let Err(error) = self.make_ready() {
             return Some(Err(error));
         }
         let first =
