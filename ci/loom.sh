@@ -18,6 +18,7 @@ done <<'BUGS'
 no-fence-when-listing event_set_wakes_a_thread
 no-fence-when-waking-all event_set_wakes_a_thread
 no-fence-when-waking-one lock_threads
+no-fence-behind-a-change commit_of_a_killed_putter
 no-second-look-after-listing event_set_wakes_a_thread
 no-look-after-listing-with-the-runtime event_set_wakes_two_tasks
 a-listed-taker-forgets-the-others lock_threads

@@ -7,9 +7,9 @@ use super::get_error::Nothing;
 use super::item::{buffer, unpack_item};
 use super::{AioQueue, GetError, GetTimeoutError, TryGetError};
 use crate::raw::queue::{NotTaken, Patience};
-use crate::wait::{Deadline, Park, ParkUntil, blocking, never};
 #[cfg(feature = "tokio")]
-use crate::wait::{Suspend, at_once, suspended};
+use crate::wait::{Cost, Suspend, at_once, suspended};
+use crate::wait::{Deadline, Park, ParkUntil, blocking, never};
 use crate::wire::Codec;
 
 impl<T, C> AioQueue<T, C>
@@ -17,6 +17,12 @@ where
     T: Serialize + DeserializeOwned + Send + 'static,
     C: Codec,
 {
+    /// What an item costs of a task's time: the codec may take long over one.
+    #[cfg(feature = "tokio")]
+    pub(super) fn cost(&self) -> Cost {
+        if self.form.bare::<C>().is_some() { Cost::Share } else { Cost::Unit }
+    }
+
     pub(super) fn own(&self) -> Result<(), Nothing> {
         if self.is_ours() { Ok(()) } else { Err(Nothing::Forked) }
     }
@@ -95,7 +101,7 @@ where
     pub async fn coro_get(&self) -> Result<T, GetError> {
         self.own()?;
         let mut bytes = buffer::<T>();
-        let taken = match at_once(|| self.queue.get_at_once(&mut bytes, Patience::Waits)).await {
+        let taken = match at_once(self.cost(), || self.queue.get_at_once(&mut bytes, Patience::Waits)).await {
             Some(taken) => taken,
             None => never(suspended(self.queue.get(&mut Suspend::new(), &mut bytes, Patience::Waits)).await),
         };

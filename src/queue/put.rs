@@ -127,7 +127,7 @@ where
     pub async fn coro_put(&self, item: T) -> Result<(), PutError<T>> {
         let parcel = self.parcel(item).map_err(|(failure, item)| PutError::new(failure, item))?;
         let message = parcel.message();
-        let done = match at_once(|| self.queue.put_at_once(message, Patience::Waits)).await {
+        let done = match at_once(self.cost(), || self.queue.put_at_once(message, Patience::Waits)).await {
             Some(done) => done,
             None => never(suspended(self.queue.put(&mut Suspend::new(), message, Patience::Waits)).await),
         };

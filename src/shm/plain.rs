@@ -10,7 +10,8 @@ use super::shape;
 /// # Safety
 ///
 /// Every pattern of bits is a valid value, there is no padding, and the layout is the same in every program that shares the
-/// value. [`plain!`](crate::plain) checks all of it at compile time; an implementation by hand promises it.
+/// value. [`plain!`](crate::plain) checks all of it at compile time; an implementation by hand promises it. Of a field whose type is
+/// plain by hand two programs compare only size and alignment.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't stand in shared memory",
     label = "not plain data",
@@ -43,7 +44,8 @@ unsafe impl<T: Plain, const N: usize> Plain for [T; N] {
 ///
 /// With `Serialize` and `Deserialize` among their derives they are items of queues and messages of pipes, alone and in a `Vec`, and
 /// travel as the bytes that they are: without the codec, and with every field, whatever an attribute of serde says of it. Two
-/// programs must agree in the names, types and order of the fields; where they don't, it is an error of decoding.
+/// programs must agree in the names, types and order of the fields; where they don't, it is an error of decoding. Elsewhere, in
+/// arguments, tasks of pools, managers and the connections of listeners and clients, they go through the codec like any other value.
 ///
 /// The structs become `#[repr(C)]`, `Clone` and `Copy`; further derives may be given. A field that is not plain, or padding
 /// between two fields, is an error at compile time: put the larger fields first, or name the gap as a field of bytes. Works

@@ -227,7 +227,7 @@ impl WaitWords {
     #[inline]
     pub(super) fn is_anybody_to_wake(&self) -> bool {
         // (B) in the module's proof.
-        planted!("no-fence-when-waking-one", fence_behind_a_change(), ());
+        planted!("no-fence-behind-a-change", fence_behind_a_change(), ());
         !Listed(self.listed.load(Ordering::Relaxed)).is_empty()
     }
 

@@ -44,23 +44,31 @@ pub(crate) fn suspended<F: Future>(future: F) -> impl Future<Output = F::Output>
     tokio::task::coop::cooperative(future)
 }
 
-/// So many first attempts on a thread take one unit of the budget: each is far cheaper than what a unit is meant for, and than
-/// asking for one.
-const PER_UNIT: u8 = 8;
-
-thread_local! {
-    static FIRST_ATTEMPTS: Cell<u8> = const { Cell::new(0) };
+/// What a first attempt costs, of tokio's cooperative budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cost {
+    Unit,
+    /// A share of one: it is far cheaper than what a unit is meant for, and than asking for one.
+    Share,
 }
 
-/// A first attempt, which takes its share of the budget before it is made: afterwards it would be too late to give way.
+/// So many shares are a unit.
+const SHARES: u8 = 8;
+
+thread_local! {
+    static TAKEN: Cell<u8> = const { Cell::new(0) };
+}
+
+/// A first attempt, which takes its part of the budget before it is made: afterwards it would be too late to give way.
 #[inline]
-pub(crate) async fn at_once<T>(mut attempt: impl FnMut() -> T) -> T {
-    let count = FIRST_ATTEMPTS.get();
-    if count + 1 < PER_UNIT {
-        FIRST_ATTEMPTS.set(count + 1);
-        return attempt();
+pub(crate) async fn at_once<T>(cost: Cost, mut attempt: impl FnMut() -> T) -> T {
+    if cost == Cost::Share {
+        let taken = TAKEN.get();
+        TAKEN.set((taken + 1) % SHARES);
+        if taken + 1 < SHARES {
+            return attempt();
+        }
     }
-    FIRST_ATTEMPTS.set(0);
     suspended(poll_fn(move |_| Poll::Ready(attempt()))).await
 }
 

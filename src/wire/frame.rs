@@ -117,9 +117,11 @@ fn errno(result: io::Result<()>) -> Result<(), Errno> {
 /// Takes a message, or `None` where none lies ready.
 pub(crate) fn receive(from: impl AsFd) -> Result<Option<Frame>, FrameError> {
     let from = from.as_fd();
-    // Asked first: in a new process every page of a buffer for the longest has to be made first. An error shows again below.
-    let length = socket::peek_length(from).unwrap_or_default();
-    let mut buffer = vec![0; length.clamp(HEADER, HEADER + INLINE)];
+    // Asked first: in a new process every page of a buffer for the longest has to be made first. Where that gives no length there
+    // may be a message all the same: a reset is told of once, by this look, and what was sent before lies behind it.
+    let longest = HEADER + INLINE;
+    let length = socket::peek_length(from).ok().filter(|&length| length > 0).unwrap_or(longest);
+    let mut buffer = vec![0; length.clamp(HEADER, longest)];
     let Some(packet) = packet(from, &mut buffer)? else { return Ok(None) };
     buffer.truncate(packet.length);
     let header =

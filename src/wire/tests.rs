@@ -236,6 +236,19 @@ fn a_greeting_and_a_long_frame_lie_ready_in_the_smallest_buffer() {
     assert!(frame::receive(&theirs).unwrap().is_none());
 }
 
+/// Who goes with something unread resets the connection, which is told of before what it had sent.
+#[test]
+fn what_was_sent_before_a_reset_is_there() {
+    let (ours, theirs) = socket::pair().unwrap();
+    frame::send(&ours, 1, &[7; 100], &[]).unwrap();
+    frame::send(&ours, 2, &[8; 60_000], &[]).unwrap();
+    frame::send(&theirs, 3, &[], &[]).unwrap();
+    drop(ours);
+    assert_eq!(frame::receive(&theirs).unwrap().unwrap().bytes, [7; 100]);
+    assert_eq!(frame::receive(&theirs).unwrap().unwrap().bytes, [8; 60_000]);
+    assert!(frame::receive(&theirs).unwrap().is_none());
+}
+
 #[test]
 fn damaged_frames_are_errors() {
     let good = {

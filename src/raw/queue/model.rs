@@ -80,7 +80,7 @@ impl Ring {
                 record.write(&facts);
                 side.commit(tail, Self::after(tail)).unwrap();
             }
-            self.spot(&side.items, who).notify_one();
+            self.spot(&side.items, who).notify_one_behind_a_change();
             Step::Done(())
         })));
     }
@@ -100,7 +100,7 @@ impl Ring {
         assert_eq!(bytes, facts.nonce.to_ne_bytes(), "half of one payload and half of another");
         side.commit(Self::after(head));
         drop(held);
-        self.spot(&side.space, who).notify_one();
+        self.spot(&side.space, who).notify_one_behind_a_change();
         Ok(Some(facts.nonce))
     }
 

@@ -13,9 +13,9 @@ use super::guard::AioLockGuard;
 use crate::raw::LockWords;
 use crate::shm::{Plan, Ref};
 use crate::sync::CreateError;
-use crate::wait::{Deadline, Park, ParkUntil, blocking, never};
 #[cfg(feature = "tokio")]
-use crate::wait::{Suspend, at_once, suspended};
+use crate::wait::{Cost, Suspend, at_once, suspended};
+use crate::wait::{Deadline, Park, ParkUntil, blocking, never};
 use crate::wire::handle;
 
 /// Mutual exclusion between processes, threads and tasks: Python's `multiprocessing.Lock`.
@@ -195,7 +195,7 @@ impl AioLock {
         if !self.core.is_ours() {
             return Err(AcquireError::Forked);
         }
-        if let Some(guard) = at_once(|| self.core.take_free(location)).await {
+        if let Some(guard) = at_once(Cost::Share, || self.core.take_free(location)).await {
             return Ok(guard);
         }
         let taken = never(suspended(self.core.words.acquire(&mut Suspend::new(), self.core.party())).await);
