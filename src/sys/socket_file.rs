@@ -43,6 +43,7 @@ impl SocketFile {
     }
 
     /// The file that stands there now.
+    #[cfg(feature = "tokio")]
     pub(crate) fn at(path: &Path) -> io::Result<Self> {
         let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
         let (_, folder) = folder_of(path)?;
