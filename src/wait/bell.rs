@@ -41,6 +41,8 @@ impl<'a> Bell<'a> {
     pub(super) fn spins(words: &WaitWords) -> Spins {
         match words.last_cpu() {
             0 => Spins::NONE,
+            // Who finds others waiting goes behind them at once: whoever gave way again and again would come late to every wake-up.
+            last if last == cpu::current() && words.waiters() > 0 => Spins::NONE,
             last if last == cpu::current() => Spins::HERE,
             _ => Spins::ELSEWHERE,
         }
