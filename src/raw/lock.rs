@@ -154,7 +154,7 @@ impl LockWords {
                 continue;
             }
             if !look.is_listed() || now.has_waiters() || self.change(now, now.with_waiters()) {
-                return Step::Wait(Spot::new(&self.waiters, party.bell));
+                return Step::Wait(Spot::of_held(&self.waiters, party.bell));
             }
         }
     }

@@ -113,11 +113,11 @@ impl<'a> RwLock<'a> {
     }
 
     fn readers<A: Alive>(self, party: Party<'a, A>) -> Spot<'a> {
-        Spot::new(&self.words.readers, party.bell)
+        Spot::of_held(&self.words.readers, party.bell)
     }
 
     fn drain<A: Alive>(self, party: Party<'a, A>) -> Spot<'a> {
-        Spot::new(&self.words.drain, party.bell)
+        Spot::of_held(&self.words.drain, party.bell)
     }
 
     fn count_in<A: Alive>(self, party: Party<'a, A>) {

@@ -44,7 +44,8 @@ impl ParkUntil {
 
 /// Sleeps until `spot` turns, the nap is over, or the deadline has come.
 fn sleep(spot: Spot<'_>, seen: u32, nap: &mut Nap, limit: Option<Deadline>) -> Woken {
-    let until = Deadline::or_in(limit, spot.bound(nap.length()));
+    let length = if spot.is_held() { nap.length_for_a_holder() } else { nap.length() };
+    let until = Deadline::or_in(limit, spot.bound(length));
     let turn = spot.words().turn();
     if nap.is_long()
         && let Some(woken) = listen(spot, seen, nap, until)

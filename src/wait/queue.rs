@@ -11,12 +11,18 @@ pub(crate) struct Spot<'a> {
     words: &'a WaitWords,
     bell: Bell<'a>,
     longest: u64,
+    is_held: bool,
 }
 
 impl<'a> Spot<'a> {
     #[inline]
     pub(crate) fn new(words: &'a WaitWords, bell: Bell<'a>) -> Self {
-        Self { words, bell, longest: u64::MAX }
+        Self { words, bell, longest: u64::MAX, is_held: false }
+    }
+
+    /// The same, of those who wait for something that others hold: the death of one of these is what they want to hear of soon.
+    pub(crate) fn of_held(words: &'a WaitWords, bell: Bell<'a>) -> Self {
+        Self { is_held: true, ..Self::new(words, bell) }
     }
 
     /// The same, where the next look is due after so many nanoseconds at the latest, though nobody notifies then.
@@ -27,6 +33,11 @@ impl<'a> Spot<'a> {
     /// A bounded sleep of this length, here.
     pub(super) fn bound(self, nap: u64) -> u64 {
         nap.min(self.longest)
+    }
+
+    /// Whether it is of something that others hold.
+    pub(super) fn is_held(self) -> bool {
+        self.is_held
     }
 
     pub(crate) fn words(self) -> &'a WaitWords {

@@ -88,7 +88,7 @@ impl<'a> Semaphore<'a> {
 
     fn spot<A: Alive>(self, count: u32, party: Party<'a, A>) -> Spot<'a> {
         let queue = if count > 1 { &self.words.several } else { &self.words.ones };
-        Spot::new(queue, party.bell)
+        Spot::of_held(queue, party.bell)
     }
 
     /// Takes `count`, if so many are left. `thorough`: looks for the dead before it says no. How many are left then, if any
