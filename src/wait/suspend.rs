@@ -59,15 +59,19 @@ thread_local! {
     static TAKEN: Cell<u8> = const { Cell::new(0) };
 }
 
+/// Takes a share. False: it was the last of a unit, which is due now.
+#[inline]
+pub(crate) fn is_share_left() -> bool {
+    let taken = TAKEN.get();
+    TAKEN.set((taken + 1) % SHARES);
+    taken + 1 < SHARES
+}
+
 /// A first attempt, which takes its part of the budget before it is made: afterwards it would be too late to give way.
 #[inline]
 pub(crate) async fn at_once<T>(cost: Cost, mut attempt: impl FnMut() -> T) -> T {
-    if cost == Cost::Share {
-        let taken = TAKEN.get();
-        TAKEN.set((taken + 1) % SHARES);
-        if taken + 1 < SHARES {
-            return attempt();
-        }
+    if cost == Cost::Share && is_share_left() {
+        return attempt();
     }
     suspended(poll_fn(move |_| Poll::Ready(attempt()))).await
 }

@@ -230,6 +230,11 @@ impl Region {
         (object.addr() - self.map.base().addr().get()) as u64
     }
 
+    /// How many bytes are mapped.
+    pub(crate) fn length(&self) -> usize {
+        self.map.length()
+    }
+
     pub(super) fn map(&self) -> &Map {
         &self.map
     }

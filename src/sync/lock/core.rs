@@ -5,16 +5,24 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::guard::{AioLockGuard, Last};
+use super::guard::{AioLockGuard, Last, Tale};
+use super::spare;
 use crate::raw::{LockWords, Party, Taken};
 use crate::shm::{Owner, Ref, Region};
 use crate::sys::place;
 use crate::wait::Bell;
 
+/// A region up to this length is light, in bytes.
+const LIGHT: usize = 1 << 20;
+
 /// One process's handle on a lock: the words, and what this process has seen of their owners.
 pub(in crate::sync) struct Core {
     pub(in crate::sync) words: Ref<LockWords>,
     sighting: Mutex<Option<Sighting>>,
+    /// Whether it costs little to keep it for longer than it is needed.
+    pub(super) is_light: bool,
+    /// Of the few guards that have more to say than that they hold the lock, each of which has a core of its own.
+    pub(super) tale: Option<Tale>,
 }
 
 /// When this process first saw the present owner with the present acquisition.
@@ -50,7 +58,14 @@ impl fmt::Display for Holder {
 
 impl Core {
     pub(in crate::sync) fn new(words: Ref<LockWords>) -> Self {
-        Self { words, sighting: Mutex::new(None) }
+        let is_light = words.region().length() <= LIGHT;
+        Self { words, sighting: Mutex::new(None), is_light, tale: None }
+    }
+
+    #[cold]
+    fn with_tale(&self, tale: Tale) -> Arc<Self> {
+        let tale = Some(tale);
+        Arc::new(Self { words: self.words.clone(), sighting: Mutex::new(None), is_light: false, tale })
     }
 
     pub(in crate::sync) fn party(&self) -> Party<'_, Region> {
@@ -73,12 +88,16 @@ impl Core {
             return None;
         }
         self.words.sign(place::note(location));
-        Some(AioLockGuard::new(self.clone(), None))
+        Some(self.plain_guard())
     }
 
-    #[cold]
-    pub(super) fn release_slowly(&self, died: bool) {
-        self.words.release(self.party(), died);
+    /// The guard of one who has just taken the lock and found nothing wrong with it.
+    #[inline]
+    fn plain_guard(self: &Arc<Self>) -> AioLockGuard {
+        if std::thread::panicking() {
+            return AioLockGuard::new(self.with_tale(Tale::new(None, true)));
+        }
+        AioLockGuard::new(spare::take(self))
     }
 
     pub(in crate::sync) fn is_alive(&self, owner: Owner) -> bool {
@@ -106,23 +125,23 @@ impl Core {
         Some(Holder { name: tenant.name, pid: tenant.pid, held_for, location })
     }
 
-    fn last(&self, taken: Taken) -> Option<Box<Last>> {
+    fn last(&self, taken: Taken) -> Option<Last> {
         match taken {
             Taken::Clean => None,
-            Taken::OwnerDied(None) => Some(Box::new(Last::Panicked)),
+            Taken::OwnerDied(None) => Some(Last::Panicked),
             Taken::OwnerDied(Some(owner)) => {
                 crate::shm::Alive::tell_of_a_takeover(&**self.words.region(), owner, "lock");
-                Some(Box::new(Last::Died(self.holder(owner))))
+                Some(Last::Died(self.holder(owner)))
             }
         }
     }
 
     /// A guard that holds nothing and knows how the last holder went, for one who shares the lock: as an error if it died.
     pub(in crate::sync) fn witness(&self, taken: Taken) -> Result<AioLockGuard, AioLockGuard> {
-        let last = self.last(taken);
-        let died = last.is_some();
-        let guard = AioLockGuard::of_nothing(last);
-        if died { Err(guard) } else { Ok(guard) }
+        match self.last(taken) {
+            Some(last) => Err(AioLockGuard::new(self.with_tale(Tale::new(Some(last), false)))),
+            None => Ok(AioLockGuard::empty()),
+        }
     }
 
     /// The guard of a lock just taken: as an error if its last owner died.
@@ -134,8 +153,9 @@ impl Core {
         let last = self.last(taken);
         // After the look at the last holder, whose place this overwrites.
         self.words.sign(place::note(location));
-        let died = last.is_some();
-        let guard = AioLockGuard::new(self.clone(), last);
-        if died { Err(guard) } else { Ok(guard) }
+        match last {
+            Some(last) => Err(AioLockGuard::new(self.with_tale(Tale::new(Some(last), true)))),
+            None => Ok(self.plain_guard()),
+        }
     }
 }

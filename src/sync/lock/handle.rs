@@ -10,11 +10,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::core::{Core, Holder};
 use super::error::{AcquireError, AcquireTimeoutError, ReleaseError, TryAcquireError};
 use super::guard::AioLockGuard;
+use super::spare;
 use crate::raw::LockWords;
 use crate::shm::{Plan, Ref};
 use crate::sync::CreateError;
 #[cfg(feature = "tokio")]
-use crate::wait::{Cost, Suspend, at_once, suspended};
+use crate::wait::{Cost, Suspend, at_once, is_share_left, suspended};
 use crate::wait::{Deadline, Park, ParkUntil, blocking, never};
 use crate::wire::handle;
 
@@ -28,6 +29,11 @@ use crate::wire::handle;
 ///
 /// A lock that is free goes to whoever comes first, which is the fastest way to share it. Those who wait are woken one at
 /// a time, threads and tasks by turns, and look again at least once a second.
+///
+/// # What it keeps open
+///
+/// A lock takes two descriptors in each process, for as long as there is a handle or a guard. A thread keeps the one that it used
+/// last for longer if the last handle is dropped on another thread: until it uses another lock or ends.
 ///
 /// # If a process dies
 ///
@@ -195,7 +201,14 @@ impl AioLock {
         if !self.core.is_ours() {
             return Err(AcquireError::Forked);
         }
-        if let Some(guard) = at_once(Cost::Share, || self.core.take_free(location)).await {
+        // Without a future of its own where the budget need not be asked.
+        let is_cheap = is_share_left();
+        let guard = if is_cheap {
+            self.core.take_free(location)
+        } else {
+            at_once(Cost::Unit, || self.core.take_free(location)).await
+        };
+        if let Some(guard) = guard {
             return Ok(guard);
         }
         let taken = never(suspended(self.core.words.acquire(&mut Suspend::new(), self.core.party())).await);
@@ -230,6 +243,12 @@ impl AioLock {
             }
             None => Err(ReleaseError::NotHeld),
         }
+    }
+}
+
+impl Drop for AioLock {
+    fn drop(&mut self) {
+        spare::forget(&self.core);
     }
 }
 

@@ -4,6 +4,7 @@ mod core;
 mod error;
 mod guard;
 mod handle;
+mod spare;
 
 pub(super) use self::core::Core;
 pub use self::core::Holder;
