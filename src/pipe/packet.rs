@@ -1,7 +1,7 @@
 //! One message, one packet of a SOCK_SEQPACKET socket: whole or absent, never interleaved with another.
 //!
 //! ```text
-//! 0      flags: SPILLED, CAREFUL, BARE
+//! 0      flags: SPILLED, CAREFUL, BARE; in the upper five bits where the sender ran, a hint
 //! 1..9   CAREFUL: a number that no other packet of the pipe has
 //! 9..17  SPILLED: the length of the message, which lies in a sealed file, the first descriptor
 //! 8 more BARE: the mark of a value that is its own bytes, as `wire/bare.rs` makes it
@@ -24,13 +24,15 @@ use rustix::io::Errno;
 use super::error::{RecvError, SendError};
 use crate::planted::planted;
 use crate::sys::socket::{self, MOST_DESCRIPTORS};
-use crate::sys::spill;
+use crate::sys::{cpu, spill};
 use crate::wire::Parting;
 use crate::{EncodeError, wire};
 
 const SPILLED: u8 = 1;
 const CAREFUL: u8 = 2;
 const BARE: u8 = 4;
+const ALL_FLAGS: u8 = SPILLED | CAREFUL | BARE;
+const CPU_SHIFT: u32 = 3;
 /// Longer messages go into a file.
 const INLINE: usize = 64 * 1024;
 const LONGEST_HEADER: usize = 25;
@@ -45,6 +47,26 @@ fn number() -> u64 {
     static NEXT: LazyLock<AtomicU64> =
         LazyLock::new(|| AtomicU64::new(std::hash::RandomState::new().hash_one(std::process::id())));
     NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// Where somebody ran, as far as five bits can tell; zero: not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Cpu(u8);
+
+impl Cpu {
+    pub(super) const UNKNOWN: Self = Self(0);
+
+    pub(super) fn here() -> Self {
+        Self(cpu::current().checked_sub(1).map_or(0, |cpu| (cpu % 31) as u8 + 1))
+    }
+
+    pub(super) fn from_bits(bits: u8) -> Self {
+        Self(bits)
+    }
+
+    pub(super) fn to_bits(self) -> u8 {
+        self.0
+    }
 }
 
 /// A message on its way out.
@@ -72,7 +94,7 @@ impl Header {
 
     fn to_bytes(self) -> ([u8; LONGEST_HEADER], usize) {
         let mut bytes = [0; LONGEST_HEADER];
-        bytes[0] = self.flags;
+        bytes[0] = self.flags | Cpu::here().to_bits() << CPU_SHIFT;
         bytes[1..9].copy_from_slice(&self.number.to_le_bytes());
         bytes[9..17].copy_from_slice(&self.length.to_le_bytes());
         let mut length = Self::length_without_mark(self.flags);
@@ -92,7 +114,7 @@ impl Header {
     }
 
     fn from_bytes(bytes: &[u8]) -> Option<(Self, &[u8])> {
-        let flags = *bytes.first()?;
+        let flags = *bytes.first()? & ALL_FLAGS;
         if !matches!(flags & !BARE, 0 | CAREFUL) && flags & !BARE != SPILLED | CAREFUL {
             return None;
         }
@@ -243,6 +265,8 @@ pub(super) struct Taken {
     /// The length of the message, and whether its file comes first among the descriptors.
     length: u64,
     is_spilled: bool,
+    /// Where its sender ran.
+    pub(super) cpu: Cpu,
 }
 
 impl Taken {
@@ -346,7 +370,8 @@ fn attempt(socket: BorrowedFd<'_>, known: Option<Flags>) -> Result<Taken, Failed
         let is_spilled = header.flags & SPILLED != 0;
         let length = if is_spilled { header.length } else { rest.len() as u64 };
         let mark = (header.flags & BARE != 0).then_some(header.mark);
-        Ok(Taken { mark, bytes: rest.to_vec(), descriptors: packet.descriptors, length, is_spilled })
+        let cpu = Cpu::from_bits(bytes.first().map_or(0, |first| first >> CPU_SHIFT));
+        Ok(Taken { mark, bytes: rest.to_vec(), descriptors: packet.descriptors, length, is_spilled, cpu })
     })
 }
 

@@ -92,15 +92,28 @@ impl Waiter for Suspend {
     fn spins(&self, spot: Spot<'_>) -> Spins {
         match Bell::spins(spot.words()) {
             // It is a thread that gives way, with all its tasks.
-            Spins { gives_way: true, .. } => Spins::NONE,
+            spins if spins.gives_way => {
+                if room::may_leave_cpu() {
+                    spins
+                } else {
+                    Spins::NONE
+                }
+            }
             spins if spins.looks > 0 && room::is_there_any() => spins,
             _ => Spins::NONE,
         }
     }
 
     async fn pause(&mut self, spins: Spins, turn: u32) -> bool {
+        if spins.gives_way {
+            return room::leave_cpu();
+        }
         back_off(spins, turn);
         !room::is_yield_due(turn) || room::let_others_run().await
+    }
+
+    fn give_way(&mut self) -> impl Future<Output = bool> + Send {
+        std::future::ready(room::may_leave_cpu() && room::leave_cpu())
     }
 
     fn reach(&self) -> Reach {

@@ -36,6 +36,10 @@ impl Waiter for SuspendUntil {
         self.suspend.pause(spins, turn)
     }
 
+    fn give_way(&mut self) -> impl Future<Output = bool> + Send {
+        self.suspend.give_way()
+    }
+
     fn reach(&self) -> Reach {
         self.suspend.reach()
     }

@@ -45,6 +45,12 @@ pub(crate) trait Waiter: Send {
         std::future::ready(true)
     }
 
+    /// Leaves the CPU to others once: whoever is awaited may be one of them. False: not now, it would cost too much.
+    fn give_way(&mut self) -> impl Future<Output = bool> + Send {
+        cpu::give_way();
+        std::future::ready(true)
+    }
+
     /// How a notifier reaches this waiter.
     fn reach(&self) -> Reach;
 

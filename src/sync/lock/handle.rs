@@ -187,10 +187,20 @@ impl AioLock {
     ///
     /// Outside of a tokio runtime, or in one without I/O or time enabled, when it has to wait.
     #[cfg(feature = "tokio")]
+    #[inline]
     #[track_caller]
     pub fn coro_acquire(&self) -> impl Future<Output = Result<AioLockGuard, AcquireError>> + Send {
         // Not an `async fn`: that would forget its caller.
-        self.coro_acquire_at(Location::caller())
+        let location = Location::caller();
+        async move {
+            // Without a future of its own where the budget need not be asked.
+            if is_share_left()
+                && let Some(guard) = self.core.take_free(location)
+            {
+                return Ok(guard);
+            }
+            self.coro_acquire_at(location).await
+        }
     }
 
     #[cfg(feature = "tokio")]
@@ -201,14 +211,7 @@ impl AioLock {
         if !self.core.is_ours() {
             return Err(AcquireError::Forked);
         }
-        // Without a future of its own where the budget need not be asked.
-        let is_cheap = is_share_left();
-        let guard = if is_cheap {
-            self.core.take_free(location)
-        } else {
-            at_once(Cost::Unit, || self.core.take_free(location)).await
-        };
-        if let Some(guard) = guard {
+        if let Some(guard) = at_once(Cost::Unit, || self.core.take_free(location)).await {
             return Ok(guard);
         }
         let taken = never(suspended(self.core.words.acquire(&mut Suspend::new(), self.core.party())).await);
