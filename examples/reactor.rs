@@ -5,7 +5,7 @@ use std::io::{Read, Result, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use aioprocessing::Prefork;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 
 /// In a worker: its pid first, and then all that it reads.
 async fn echo(mut stream: tokio::net::TcpStream) -> Result<()> {

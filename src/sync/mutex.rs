@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::beside::{Beside, lock_faces};
 use super::lock::Guard;
-use crate::shm::{InPlace, Locked, Plain};
+use crate::shm::{Locked, Plain};
 use crate::sync::{AioLock, AioLockGuard, CreateError, Holder};
 
 /// A value in shared memory that is only reached while its lock is held: Rust's `Mutex`, between processes.
@@ -91,8 +91,8 @@ impl<T: Plain> AioMutexGuard<T> {
         self.locked.guard().dead_holder()
     }
 
-    pub(super) fn into_parts(self) -> (InPlace<T>, AioLockGuard) {
-        self.locked.into_parts()
+    pub(super) fn into_locked(self) -> Locked<T, AioLockGuard> {
+        self.locked
     }
 
     pub(super) fn over(locked: Locked<T, AioLockGuard>) -> Self {
