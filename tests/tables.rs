@@ -56,6 +56,7 @@ fn every_handle_is_one() {
     moved::<AioSender<u8>>();
     moved::<AioReceiver<u8>>();
     moved::<SharedMemory>();
+    moved::<ShareableList>();
 }
 
 #[test]
@@ -69,6 +70,10 @@ fn every_guard_goes_to_another_thread() {
     guard::<AioManagedPermit>();
     guard::<Permit>();
     guard::<Lease<String>>();
+    guard::<AioRLockGuard>();
+    guard::<AioConditionGuard>();
+    guard::<AioListener<u8, u8>>();
+    guard::<AioPool>();
     guard::<AioTask<u8>>();
     guard::<AioProcess<u8>>();
 }
@@ -150,6 +155,23 @@ fn every_error_is_one() {
     error::<ProxyTimeoutError>();
     error::<EncodeError>();
     error::<DecodeError>();
+    error::<ProcessWaitError>();
+    error::<SetError<u8>>();
+    error::<SetTimeoutError<u8>>();
+    error::<TrySetError<u8>>();
+    error::<MemoryNameError>();
+    error::<UnlinkError>();
+    error::<OutOfBoundsError>();
+    error::<CreateListError>();
+    error::<OpenListError>();
+    error::<GetItemError>();
+    error::<SetItemError>();
+    #[cfg(feature = "shared_memory")]
+    error::<ShmemError>();
+    #[cfg(feature = "fixture")]
+    error::<fixture::GroupError>();
+    #[cfg(feature = "fixture")]
+    error::<fixture::KillDuringError>();
 }
 
 /// Each row is one operation in its four forms, and its future is `Send`.
