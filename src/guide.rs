@@ -1,4 +1,4 @@
-//! Guides, as they stand in the folder `docs` of the repository.
+//! Guides, as they stand in the folder `docs` of the repository, and how the crate is built.
 // A picture's first definition counts: here the one that holds it, in the repository the one that names its file.
 
 #[doc = include_str!("../docs/from-python.md")]
@@ -36,3 +36,7 @@ pub mod performance {}
 
 #[doc = include_str!("../docs/security.md")]
 pub mod security {}
+
+#[doc = include_str!("../docs/pictures/layers.link")]
+#[doc = include_str!("../ARCHITECTURE.md")]
+pub mod architecture {}

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::beside::{Beside, lock_faces};
 use super::lock::Guard;
-use crate::shm::{InPlace, Locked, Plain};
+use crate::shm::{Locked, Plain};
 use crate::sync::{AioLock, AioLockGuard, CreateError, Holder, SetError, SetTimeoutError, TrySetError};
 
 /// An array in shared memory with a lock of its own: Python's `multiprocessing.Array`.
@@ -33,6 +33,7 @@ use crate::sync::{AioLock, AioLockGuard, CreateError, Holder, SetError, SetTimeo
 /// assert_eq!(array.get(3), None);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "RawArray")]
 pub struct AioArray<T> {
     inner: Beside<T>,
 }
@@ -202,8 +203,8 @@ impl<T: Plain> AioArrayGuard<T> {
         self.locked.guard().dead_holder()
     }
 
-    pub(super) fn into_parts(self) -> (InPlace<T>, AioLockGuard) {
-        self.locked.into_parts()
+    pub(super) fn into_locked(self) -> Locked<T, AioLockGuard> {
+        self.locked
     }
 
     pub(super) fn over(locked: Locked<T, AioLockGuard>) -> Self {
