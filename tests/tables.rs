@@ -311,3 +311,27 @@ fn a_timeout_names_the_line_of_the_holder() {
     let text = lock.try_acquire().unwrap_err().to_string();
     assert!(text.contains(&format!("tables.rs:{line}")), "{text}");
 }
+
+/// So does what a panic of the crate's own says: the standard library's line of the panic, and for a future the text.
+#[test]
+fn a_panic_names_the_line_of_the_caller() {
+    static SAID: std::sync::Mutex<Vec<String>> = std::sync::Mutex::new(Vec::new());
+    let lock = AioRLock::new().unwrap();
+    for _ in 0..32_767 {
+        lock.acquire().unwrap().leak();
+    }
+    let before = std::panic::take_hook();
+    let this = std::thread::current().id();
+    std::panic::set_hook(Box::new(move |panic| {
+        if std::thread::current().id() == this {
+            SAID.lock().unwrap().push(panic.to_string());
+        } else {
+            before(panic);
+        }
+    }));
+    let again = std::panic::AssertUnwindSafe(|| drop(lock.acquire()));
+    let line = line!() - 1;
+    std::panic::catch_unwind(again).unwrap_err();
+    let said = SAID.lock().unwrap().pop().unwrap();
+    assert!(said.contains(&format!("tables.rs:{line}:")), "{said}");
+}
