@@ -116,6 +116,26 @@ fn no_waiting_operation_lacks_a_form_without_a_reason() {
     }
 }
 
+/// A new future stands in the table of those that go to another thread.
+#[test]
+fn every_future_stands_in_a_table() {
+    let mut all = BTreeMap::new();
+    methods(&root().join("src"), "", &mut all);
+    let table = fs::read_to_string(root().join("tests/futures.rs")).unwrap();
+    let mut wanted: BTreeMap<&str, usize> = BTreeMap::new();
+    // These two are behind a macro and behind a feature.
+    for (_, methods) in all.iter().filter(|(of, _)| !["ObjectProxy", "Group"].contains(&of.as_str())) {
+        for method in methods.iter().filter(|method| method.starts_with("coro_")) {
+            *wanted.entry(method).or_default() += 1;
+        }
+    }
+    assert!(wanted.len() > 35, "only {} were found", wanted.len());
+    for (method, types) in wanted {
+        let rows = ["(", "::<"].map(|end| table.matches(&format!("{method}{end}")).count());
+        assert!(rows[0] + rows[1] >= types, "of {types} `{method}` some are not in tests/futures.rs");
+    }
+}
+
 /// What folders of the source say, one behind the other.
 fn source(folder: &Path, into: &mut String) {
     for entry in fs::read_dir(folder).unwrap() {
