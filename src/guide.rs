@@ -4,6 +4,8 @@
 #[doc = include_str!("../docs/from-python.md")]
 pub mod from_python {}
 
+// Some of the code of this one, of `patterns` and of `cancel_safety` is async.
+#[cfg(any(not(doctest), feature = "tokio"))]
 #[doc = include_str!("../docs/pictures/spawn.link")]
 #[doc = include_str!("../docs/spawning.md")]
 pub mod spawning {}
@@ -11,9 +13,11 @@ pub mod spawning {}
 #[doc = include_str!("../docs/choosing.md")]
 pub mod choosing {}
 
+#[cfg(any(not(doctest), feature = "tokio"))]
 #[doc = include_str!("../docs/patterns.md")]
 pub mod patterns {}
 
+#[cfg(any(not(doctest), feature = "tokio"))]
 #[doc = include_str!("../docs/cancel-safety.md")]
 pub mod cancel_safety {}
 
