@@ -150,7 +150,7 @@ impl PreforkBuilder {
     ///
     /// # Cancel safety
     ///
-    /// As that.
+    /// As [`Prefork::coro_serve`](crate::Prefork::coro_serve).
     ///
     /// # Errors
     ///
