@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The example `prefork` under wrk: with max_requests at 1,000, first with a reload, when not a single request may fail, then
+# The example `http_server` under wrk: with max_requests at 1,000, first with a reload, when not a single request may fail, then
 # with a worker killed every second, too, when none may but those in flight in a killed worker.
 # ci/prefork.sh [SECONDS], 30 by default, or PREFORK_SECONDS. Installs wrk (Debian's package) where it is missing.
 set -euo pipefail
@@ -12,9 +12,9 @@ if ! command -v wrk >/dev/null; then
   apt-get update -qq
   apt-get install -y -qq wrk
 fi
-cargo build --release --example prefork
+cargo build --release --example http_server
 address=127.0.0.1:$((20000 + RANDOM % 10000))
-"${CARGO_TARGET_DIR:-target}/release/examples/prefork" "$address" "$workers" 1000 &
+"${CARGO_TARGET_DIR:-target}/release/examples/http_server" "$address" "$workers" 1000 &
 master=$!
 trap 'kill -KILL "$master" 2>/dev/null || true' EXIT
 

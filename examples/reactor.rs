@@ -1,38 +1,29 @@
-//! One process accepts connections and hands each socket to a worker process, which sends back every message that comes on it.
+//! One process accepts connections and hands each socket to a worker process, which sends back what comes on it.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Result, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use aioprocessing::Prefork;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 
-/// In a worker: its pid first, and then each message as it came, its length before it.
+/// In a worker: its pid first, and then all that it reads.
 async fn echo(mut stream: tokio::net::TcpStream) -> Result<()> {
     stream.write_u32(std::process::id()).await?;
-    loop {
-        let mut message = vec![0; stream.read_u32().await? as usize];
-        stream.read_exact(&mut message).await?;
-        stream.write_all(&message).await?;
-    }
+    let (mut from, mut to) = stream.split();
+    tokio::io::copy(&mut from, &mut to).await.map(drop)
 }
 
-/// How many of four connections each worker was handed.
+/// How many of four connections, open at once, each worker was handed.
 fn client(address: SocketAddr) -> Result<BTreeMap<[u8; 4], u32>> {
-    let connections = [(); 4].map(|()| TcpStream::connect(address));
-    let (mut pid, mut handed) = ([0; 4], BTreeMap::new());
-    for stream in connections {
+    let (mut pid, mut answer, mut handed) = ([0; 4], [0; 1000], BTreeMap::new());
+    for stream in [(); 4].map(|()| TcpStream::connect(address)) {
         let mut stream = stream?;
         stream.read_exact(&mut pid)?;
         *handed.entry(pid).or_default() += 1;
-        for length in [0, 1, 1_000, 65_536, 2_000_000_u32] {
-            let message: Vec<u8> = (0..length).map(|i| (i ^ (i >> 7)) as u8).collect();
-            stream.write_all(&length.to_be_bytes())?;
-            stream.write_all(&message)?;
-            let mut answer = vec![0; message.len()];
-            stream.read_exact(&mut answer)?;
-            assert!(answer == message, "{length} bytes came back changed");
-        }
+        stream.write_all(&[pid[3]; 1000])?;
+        stream.read_exact(&mut answer)?;
+        assert!(answer == [pid[3]; 1000], "it came back changed");
     }
     Ok(handed)
 }
@@ -43,9 +34,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let (address, control) = (server.local_addr().ok_or("no address")?, server.control());
     let client = std::thread::spawn(move || (client(address), control.drain()));
     server.serve(echo)?;
-    for count in client.join().map_err(|_| "the client panicked")?.0?.values() {
-        println!("a worker was handed {count} connections");
-    }
-    println!("20 messages of up to 2000000 bytes: every byte came back");
+    let handed = client.join().map_err(|_| "the client panicked")?.0?;
+    handed.values().for_each(|count| println!("a worker was handed {count} connections"));
     Ok(())
 }

@@ -1,6 +1,5 @@
-//! Two programs that share nothing but a name and a key: one puts jobs into a queue that it has given a name, the other gets the
-//! queue by that name and works. Start `registry` and then `registry worker ADDRESS` elsewhere; without a worker of yours it
-//! starts that program itself.
+//! Two programs that share nothing but a name and a key: one puts jobs into a queue that it has given a name, the other, which
+//! it starts as `registry worker ADDRESS`, gets the queue by that name and works.
 
 use aioprocessing::{AioManager, AioQueue};
 
@@ -11,8 +10,7 @@ fn work(address: &str) -> Result<(), Box<dyn std::error::Error>> {
     let jobs: AioQueue<u64> = manager.get("jobs")?;
     let results: AioQueue<(u64, u64)> = manager.get("results")?;
     // From here on there is no server in between: both are shared memory.
-    for job in jobs.iter() {
-        let job = job?;
+    while let Ok(job) = jobs.get() {
         results.put((job, job * job))?;
     }
     Ok(())
@@ -20,18 +18,16 @@ fn work(address: &str) -> Result<(), Box<dyn std::error::Error>> {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     aioprocessing::init();
-    let mut args = std::env::args().skip(1);
-    if let (Some("worker"), Some(address)) = (args.next().as_deref(), args.next()) {
-        return work(&address);
+    if let [_, _, address] = &std::env::args().collect::<Vec<_>>()[..] {
+        return work(address);
     }
     let manager = AioManager::builder().authkey(KEY).start()?;
     let (jobs, results) = (AioQueue::<u64>::bounded(10)?, AioQueue::<(u64, u64)>::unbounded()?);
     manager.register("jobs", &jobs)?;
     manager.register("results", &results)?;
     println!("registered: {:?}", manager.names()?);
-    let program = std::env::current_exe()?;
-    let mut worker =
-        std::process::Command::new(program).args(["worker", &manager.address().to_string()]).spawn()?;
+    let (program, address) = (std::env::current_exe()?, manager.address().to_string());
+    let mut worker = std::process::Command::new(program).args(["worker", &address]).spawn()?;
     for job in 1..=5 {
         jobs.put(job)?;
         let (job, square) = results.get()?;
@@ -39,6 +35,5 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     jobs.close();
     println!("the worker ended well: {}", worker.wait()?.success());
-    manager.shutdown()?;
-    Ok(())
+    Ok(manager.shutdown()?)
 }

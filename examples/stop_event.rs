@@ -10,8 +10,7 @@ fn worker(jobs: AioQueue<u32>, results: AioQueue<u32>, stop: AioEvent) -> String
     while !stop.is_set() {
         match jobs.get_timeout(LOOK) {
             Ok(job) => results.put(job * job).unwrap(),
-            Err(error) if error.is_timeout() => {}
-            Err(error) => panic!("{error}"),
+            Err(error) => assert!(error.is_timeout(), "{error}"),
         }
     }
     "stopped".into()
@@ -20,8 +19,8 @@ fn worker(jobs: AioQueue<u32>, results: AioQueue<u32>, stop: AioEvent) -> String
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     aioprocessing::init();
-    let (jobs, results, stop) =
-        (AioQueue::unbounded().unwrap(), AioQueue::unbounded().unwrap(), AioEvent::new().unwrap());
+    let (jobs, results) = (AioQueue::unbounded().unwrap(), AioQueue::unbounded().unwrap());
+    let stop = AioEvent::new().unwrap();
     let spawn = || AioProcess::spawn(worker, (jobs.clone(), results.clone(), stop.clone())).unwrap();
     let children: Vec<_> = (0..3).map(|_| spawn()).collect();
     for job in 1..=10 {

@@ -11,8 +11,7 @@ fn work(number: u32, to_parent: AioSender<u32>) {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     aioprocessing::init();
-    let mut pipes = Vec::new();
-    let mut children = Vec::new();
+    let (mut pipes, mut children) = (Vec::new(), Vec::new());
     for number in 1..=4 {
         let (from_child, to_parent) = AioPipe::<u32>::simplex()?;
         children.push(AioProcess::spawn(work, (number, to_parent))?);

@@ -1,9 +1,11 @@
-//! Guides, as they stand in the folder `docs` of the repository.
+//! Guides, as they stand in the folder `docs` of the repository, and how the crate is built.
 // A picture's first definition counts: here the one that holds it, in the repository the one that names its file.
 
 #[doc = include_str!("../docs/from-python.md")]
 pub mod from_python {}
 
+// Some of the code of this one, of `patterns` and of `cancel_safety` is async.
+#[cfg(any(not(doctest), feature = "tokio"))]
 #[doc = include_str!("../docs/pictures/spawn.link")]
 #[doc = include_str!("../docs/spawning.md")]
 pub mod spawning {}
@@ -11,9 +13,11 @@ pub mod spawning {}
 #[doc = include_str!("../docs/choosing.md")]
 pub mod choosing {}
 
+#[cfg(any(not(doctest), feature = "tokio"))]
 #[doc = include_str!("../docs/patterns.md")]
 pub mod patterns {}
 
+#[cfg(any(not(doctest), feature = "tokio"))]
 #[doc = include_str!("../docs/cancel-safety.md")]
 pub mod cancel_safety {}
 
@@ -36,3 +40,7 @@ pub mod performance {}
 
 #[doc = include_str!("../docs/security.md")]
 pub mod security {}
+
+#[doc = include_str!("../docs/pictures/layers.link")]
+#[doc = include_str!("../ARCHITECTURE.md")]
+pub mod architecture {}

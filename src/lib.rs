@@ -17,6 +17,15 @@
 //!   tokio, uses no helper thread, and has had no effect if it is dropped before it is done.
 //! * A process that dies, even by `kill -9` at any instruction, harms nobody else.
 //!
+//! The [`guide`] has more: [coming from Python](guide::from_python), [which one for which job](guide::choosing), [patterns](guide::patterns),
+//! and [what happens when somebody dies](guide::crash_model).
+//!
+//! # Features
+//!
+//! They add and never change: `tokio`, the only default one, is the async face; without it the blocking face is all there.
+//! `bytes`, `bincode`, `tracing`, `progress` and `shared_memory` work with the crates of these names (`progress` with `indicatif`), and
+//! `fixture` is for tests.
+//!
 //! # Examples
 //!
 //! ```
@@ -113,6 +122,6 @@ pub use wire::Bincode;
 pub use wire::{Codec, DecodeError, EncodeError, Postcard};
 
 /// The README's code compiles and runs.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "tokio"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

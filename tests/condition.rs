@@ -413,6 +413,18 @@ fn case_89_no_notification_is_lost_between_the_look_and_the_sleep() {
 mod tasks {
     use super::*;
 
+    /// Waits for one notification.
+    async fn wait(condition: AioCondition) {
+        let guard = condition.coro_lock().await.unwrap();
+        drop(condition.coro_wait(guard).await.unwrap());
+    }
+
+    async fn until_waiting(condition: &AioCondition, count: &str) {
+        while waiters(condition) != count {
+            tokio::task::yield_now().await;
+        }
+    }
+
     #[test]
     fn case_88_d7_waiter_and_notifier_are_tasks_of_one_process() {
         let _watchdog = Watchdog::new("case_88");
@@ -423,9 +435,7 @@ mod tasks {
                 let guard = theirs.coro_lock().await.unwrap();
                 drop(theirs.coro_wait_for(guard, || seen.get() == 1).await.unwrap());
             });
-            while waiters(&condition) == "0" {
-                tokio::task::yield_now().await;
-            }
+            until_waiting(&condition, "1").await;
             let guard = condition.coro_lock().await.unwrap();
             value.set(1);
             condition.notify(1);
@@ -441,18 +451,10 @@ mod tasks {
             watchdog.step(format!("round {round}"));
             let condition = AioCondition::new().unwrap();
             kit::runtime().block_on(async {
-                let wait = |condition: AioCondition| async move {
-                    let guard = condition.coro_lock().await.unwrap();
-                    drop(condition.coro_wait(guard).await.unwrap());
-                };
                 let cancelled = tokio::spawn(wait(condition.clone()));
-                while waiters(&condition) != "1" {
-                    tokio::task::yield_now().await;
-                }
+                until_waiting(&condition, "1").await;
                 let next = tokio::spawn(wait(condition.clone()));
-                while waiters(&condition) != "2" {
-                    tokio::task::yield_now().await;
-                }
+                until_waiting(&condition, "2").await;
                 match round % 3 {
                     // Notified, then cancelled: before it ran again, or while it waits for the lock.
                     0 => {
@@ -501,14 +503,8 @@ mod tasks {
                 );
             }
             assert_eq!(waiters(&condition), "0");
-            let theirs = condition.clone();
-            let waiter = tokio::spawn(async move {
-                let guard = theirs.coro_lock().await.unwrap();
-                drop(theirs.coro_wait(guard).await.unwrap());
-            });
-            while waiters(&condition) != "1" {
-                tokio::task::yield_now().await;
-            }
+            let waiter = tokio::spawn(wait(condition.clone()));
+            until_waiting(&condition, "1").await;
             condition.notify(1);
             waiter.await.unwrap();
         });
@@ -521,14 +517,8 @@ mod tasks {
             watchdog.step(format!("round {round}"));
             let condition = AioCondition::new().unwrap();
             kit::runtime().block_on(async {
-                let wait = |condition: AioCondition| async move {
-                    let guard = condition.coro_lock().await.unwrap();
-                    drop(condition.coro_wait(guard).await.unwrap());
-                };
                 let first = tokio::spawn(wait(condition.clone()));
-                while waiters(&condition) != "1" {
-                    tokio::task::yield_now().await;
-                }
+                until_waiting(&condition, "1").await;
                 condition.notify(1);
                 // Joins before the first one has run.
                 let guard = condition.try_lock().unwrap();

@@ -5,7 +5,7 @@ mod kit;
 use std::io::{BufRead, BufReader, Read, Write};
 
 use aioprocessing::{AioProcess, Stdio, parent_process};
-use kit::{Face, Watchdog, each_face, is_dead, sleep_for_ever, until};
+use kit::{Face, Watchdog, each_face, end_by, is_dead, sleep_for_ever, until};
 
 aioprocessing::test_support!();
 
@@ -25,13 +25,7 @@ fn parent_of(daemons: usize, others: usize, end: String) {
     println!("{}", daemons.join(" "));
     println!("{}", others.join(" "));
     std::io::stdin().read_line(&mut String::new()).unwrap();
-    match end.as_str() {
-        "return" => {}
-        "panic" => panic!("as asked for"),
-        "exit" => std::process::exit(3),
-        "abort" => std::process::abort(),
-        _ => sleep_for_ever(),
-    }
+    end_by(&end);
 }
 
 fn pids(line: Option<std::io::Result<String>>) -> Vec<u32> {

@@ -3,6 +3,7 @@
 mod kit;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use aioprocessing::{Address, AioDict, AioList, AioManagedArray, AioManagedValue, AioManager, ProxyError};
 use kit::either::either;
@@ -70,6 +71,7 @@ fn what_a_list_can_do() {
             assert_eq!(either!(side, list.to_vec(), list.coro_to_vec()).unwrap(), ["a", "b", "c", "e", "d"]);
             let sort = |all: &mut Vec<String>| all.sort();
             either!(side, list.update_all(sort), list.coro_update_all(sort)).unwrap();
+            list.update_all_timeout(sort, Duration::from_secs(60)).unwrap();
             assert_eq!(list.range(1..3).unwrap(), ["b", "c"]);
             assert_eq!(list.range(4..9).unwrap(), ["e"]);
             let twice = |one: String| one.repeat(2);

@@ -11,7 +11,7 @@ use aioprocessing::{
     AioEvent, AioProcess, AioQueue, Codec, CreateMemoryError, MemoryNameError, OpenMemoryError,
     OutOfBoundsError, Postcard, SharedMemory, SharedMemoryManager, Stdio, UnlinkError, active_children,
 };
-use kit::{Watchdog, is_dead, sleep_for_ever, until};
+use kit::{Watchdog, end_by, is_dead, sleep_for_ever, until};
 
 aioprocessing::test_support!();
 
@@ -176,13 +176,7 @@ fn case_124_a_creators_end_removes_its_blocks() {
         blocks[0].unlink().unwrap();
         println!("ready");
         std::io::stdin().read_line(&mut String::new()).unwrap();
-        match end.as_str() {
-            "return" => {}
-            "panic" => panic!("as asked for"),
-            "exit" => std::process::exit(3),
-            "abort" => std::process::abort(),
-            _ => sleep_for_ever(),
-        }
+        end_by(&end);
     }
     let watchdog = Watchdog::new("case 124");
     for end in ["kill", "terminate", "kill the group", "return", "panic", "exit", "abort"] {

@@ -39,7 +39,7 @@ const WITHOUT: &[(&str, &str, &[&str], &str)] = &[
     ("AioManager", "*", &["try_", "_timeout"], "it asks a server, which answers or is gone"),
     ("ObjectProxy", "*", &["try_", "_timeout"], "it asks a server"),
     ("AioDict", "update", &["try_"], "it asks a server"),
-    ("AioList", "*", &["try_", "_timeout"], "it asks a server"),
+    ("AioList", "*", &["try_"], "it asks a server"),
     ("AioManagedArray", "update", &["try_"], "it asks a server"),
     ("AioManagedValue", "update", &["try_"], "it asks a server"),
     ("AioManagedRLock", "try_acquire", &["try_", "_timeout"], "it asks a server"),
@@ -116,9 +116,60 @@ fn no_waiting_operation_lacks_a_form_without_a_reason() {
     }
 }
 
+/// A new future stands in the table of those that go to another thread.
+#[test]
+fn every_future_stands_in_a_table() {
+    let mut all = BTreeMap::new();
+    methods(&root().join("src"), "", &mut all);
+    let table = fs::read_to_string(root().join("tests/futures.rs")).unwrap();
+    let mut wanted: BTreeMap<&str, usize> = BTreeMap::new();
+    // These two are behind a macro and behind a feature.
+    for (_, methods) in all.iter().filter(|(of, _)| !["ObjectProxy", "Group"].contains(&of.as_str())) {
+        for method in methods.iter().filter(|method| method.starts_with("coro_")) {
+            *wanted.entry(method).or_default() += 1;
+        }
+    }
+    assert!(wanted.len() > 35, "only {} were found", wanted.len());
+    for (method, types) in wanted {
+        let rows = ["(", "::<"].map(|end| table.matches(&format!("{method}{end}")).count());
+        assert!(rows[0] + rows[1] >= types, "of {types} `{method}` some are not in tests/futures.rs");
+    }
+}
+
+/// What folders of the source say, one behind the other.
+fn source(folder: &Path, into: &mut String) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { source(&path, into) } else { into.push_str(&fs::read_to_string(path).unwrap()) }
+    }
+}
+
+/// A new handle, guard or error stands in the tables that the compiler holds.
+#[test]
+fn every_handle_guard_and_error_stands_in_a_table() {
+    let (mut all, tables) = (String::new(), fs::read_to_string(root().join("tests/tables.rs")).unwrap());
+    source(&root().join("src"), &mut all);
+    let public = all.split("pub use ").skip(1).map(|rest| rest.split(';').next().unwrap());
+    let names: BTreeSet<&str> = public
+        .flat_map(words)
+        .filter(|name| name.ends_with("Error") || name.starts_with("Aio"))
+        // These two have functions and are nothing.
+        .filter(|name| !["AioClient", "AioPipe"].contains(name))
+        .collect();
+    let stands = |name: &str| {
+        let rows =
+            ["::<", "::<fixture::"].map(|before| [">", "<"].map(|after| format!("{before}{name}{after}")));
+        rows.concat().iter().any(|row| tables.contains(row))
+    };
+    let missing: Vec<_> = names.iter().filter(|name| !stands(name)).collect();
+    assert!(missing.is_empty(), "not in tests/tables.rs: {missing:?}");
+    assert!(names.len() > 100, "only {} were found", names.len());
+}
+
 /// Names that others gave: of Rust, of other crates, of arguments and examples.
 const NOT_OURS: &[&str] = &[
     "AsFd",
+    "CancelledError",
     "Deserialize",
     "Job",
     "Result",
@@ -133,6 +184,7 @@ const NOT_OURS: &[&str] = &[
     "logging",
     "main",
     "manager",
+    "manager_functions",
     "object",
     "spawn_blocking",
     "struct",
@@ -158,9 +210,13 @@ fn names(folder: &Path, into: &mut BTreeSet<String>) {
                 continue;
             }
             into.extend(words(line).filter(|word| word.starts_with(char::is_uppercase)).map(str::to_owned));
-            // As the macros of managers have them: a name and its twin.
-            let twins = line.split_once(", coro_").filter(|(name, _)| words(name).eq([*name]));
-            let named = line.strip_prefix("macro_rules! ").or(twins.map(|(name, _)| name));
+            // As the macros of managers have them: a name and its twins.
+            let twins = line.split_once(", coro_").map(|(names, _)| names).filter(|names| {
+                let mut names = words(names);
+                let first = names.next().unwrap_or_default();
+                line.starts_with(first) && names.all(|twin| twin == format!("{first}_timeout"))
+            });
+            let named = line.strip_prefix("macro_rules! ").or(twins);
             into.extend(named.and_then(|name| words(name).next()).map(str::to_owned));
         }
     }

@@ -56,6 +56,7 @@ fn every_handle_is_one() {
     moved::<AioSender<u8>>();
     moved::<AioReceiver<u8>>();
     moved::<SharedMemory>();
+    moved::<ShareableList>();
 }
 
 #[test]
@@ -69,6 +70,10 @@ fn every_guard_goes_to_another_thread() {
     guard::<AioManagedPermit>();
     guard::<Permit>();
     guard::<Lease<String>>();
+    guard::<AioRLockGuard>();
+    guard::<AioConditionGuard>();
+    guard::<AioListener<u8, u8>>();
+    guard::<AioPool>();
     guard::<AioTask<u8>>();
     guard::<AioProcess<u8>>();
 }
@@ -150,6 +155,23 @@ fn every_error_is_one() {
     error::<ProxyTimeoutError>();
     error::<EncodeError>();
     error::<DecodeError>();
+    error::<ProcessWaitError>();
+    error::<SetError<u8>>();
+    error::<SetTimeoutError<u8>>();
+    error::<TrySetError<u8>>();
+    error::<MemoryNameError>();
+    error::<UnlinkError>();
+    error::<OutOfBoundsError>();
+    error::<CreateListError>();
+    error::<OpenListError>();
+    error::<GetItemError>();
+    error::<SetItemError>();
+    #[cfg(feature = "shared_memory")]
+    error::<ShmemError>();
+    #[cfg(feature = "fixture")]
+    error::<fixture::GroupError>();
+    #[cfg(feature = "fixture")]
+    error::<fixture::KillDuringError>();
 }
 
 /// Each row is one operation in its four forms, and its future is `Send`.
@@ -288,4 +310,28 @@ fn a_timeout_names_the_line_of_the_holder() {
     let (_guard, line) = (lock.acquire().unwrap(), line!());
     let text = lock.try_acquire().unwrap_err().to_string();
     assert!(text.contains(&format!("tables.rs:{line}")), "{text}");
+}
+
+/// So does what a panic of the crate's own says: the standard library's line of the panic, and for a future the text.
+#[test]
+fn a_panic_names_the_line_of_the_caller() {
+    static SAID: std::sync::Mutex<Vec<String>> = std::sync::Mutex::new(Vec::new());
+    let lock = AioRLock::new().unwrap();
+    for _ in 0..32_767 {
+        lock.acquire().unwrap().leak();
+    }
+    let before = std::panic::take_hook();
+    let this = std::thread::current().id();
+    std::panic::set_hook(Box::new(move |panic| {
+        if std::thread::current().id() == this {
+            SAID.lock().unwrap().push(panic.to_string());
+        } else {
+            before(panic);
+        }
+    }));
+    let again = std::panic::AssertUnwindSafe(|| drop(lock.acquire()));
+    let line = line!() - 1;
+    std::panic::catch_unwind(again).unwrap_err();
+    let said = SAID.lock().unwrap().pop().unwrap();
+    assert!(said.contains(&format!("tables.rs:{line}:")), "{said}");
 }

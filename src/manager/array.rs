@@ -129,7 +129,11 @@ impl<T: Serialize + DeserializeOwned> AioManagedArray<T> {
         self.list().update_timeout(at, change, timeout)
     }
 
-    /// As [`update`](Self::update), and suspends the task. Dropped before it resolves, it was changed or not.
+    /// As [`update`](Self::update), and suspends the task.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it resolves, it was changed or not: nobody can take back what is sent.
     ///
     /// # Errors
     ///

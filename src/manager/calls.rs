@@ -136,7 +136,11 @@ macro_rules! made {
                 Ok($made::new($crate::wait::never(made)?))
             }
 
-            #[doc = concat!("As [`", stringify!($name), "`](Self::", stringify!($name), "), and suspends the task. Cancel safe: dropped before it resolves, there is none.")]
+            #[doc = concat!("As [`", stringify!($name), "`](Self::", stringify!($name), "), and suspends the task.")]
+            ///
+            /// # Cancel safety
+            ///
+            /// Cancel safe: dropped before it resolves, there is none.
             ///
             /// # Errors
             ///

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use super::hall::Hall;
-use super::kept::{Bytes, Kept, Luggage};
+use super::kept::{Bytes, Kept, TravellingFd};
 use super::message::{Answer, Ask, Hello, Request, Response, UNANSWERED};
 use super::outbox::{Outbox, TOGETHER};
 use super::waiting::Caller;
@@ -166,7 +166,7 @@ impl Client {
                 Some(_) => planted!("references-are-believed", return Err(Left), {}),
                 None => {
                     let (_, token) = self.counted.get(&reference.object).ok_or(Left)?;
-                    reference.token = Some(Luggage(token.try_clone().map_err(|_| Left)?));
+                    reference.token = Some(TravellingFd(token.try_clone().map_err(|_| Left)?));
                 }
             }
         }

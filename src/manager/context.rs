@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::io;
 use std::sync::Arc;
 
-use super::kept::{Luggage, Reference};
+use super::kept::{Reference, TravellingFd};
 use super::message::Ask;
 use super::proxy::{Proxy, Token};
 use super::session::Session;
@@ -54,7 +54,7 @@ pub(super) fn refer(manager: u128, object: u64, token: &Token) -> Option<io::Res
         if named.iter().any(|reference| reference.object == object) {
             return Some(Ok(()));
         }
-        let token = token.as_here().map(|fd| fd.try_clone_to_owned().map(Luggage)).transpose();
+        let token = token.as_here().map(|fd| fd.try_clone_to_owned().map(TravellingFd)).transpose();
         Some(token.map(|token| named.push(Reference { object, token })))
     })
 }

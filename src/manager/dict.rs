@@ -181,24 +181,8 @@ impl<K: Serialize + DeserializeOwned, V: Serialize + DeserializeOwned> AioDict<K
             Ok(key) => key,
             Err(error) => return Ok(Err(error)),
         };
-        loop {
-            let call = Call::Map(MapCall::Get(vec![key.clone()]));
-            let call = match self
-                .proxy
-                .call(waiter, call)
-                .await?
-                .and_then(|answer| self.changed(&key, answer, &mut change))
-            {
-                Ok(call) => call,
-                Err(error) => return Ok(Err(error)),
-            };
-            match self.proxy.call(waiter, call).await?.and_then(|answer| flag(&answer)) {
-                // Somebody else was faster: once more with what is there now.
-                Ok(false) => {}
-                Ok(true) => return Ok(Ok(())),
-                Err(error) => return Ok(Err(error)),
-            }
-        }
+        let ask = || Call::Map(MapCall::Get(vec![key.clone()]));
+        self.proxy.update(waiter, ask, |answer| self.changed(&key, answer, &mut change)).await
     }
 
     fn changed(
@@ -245,7 +229,11 @@ impl<K: Serialize + DeserializeOwned, V: Serialize + DeserializeOwned> AioDict<K
         Ok(updated.map_err(|_| ProxyTimeoutError::Timeout)??)
     }
 
-    /// As [`update`](Self::update), and suspends the task. Dropped before it resolves, it was changed or not.
+    /// As [`update`](Self::update), and suspends the task.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it resolves, it was changed or not: nobody can take back what is sent.
     ///
     /// # Errors
     ///

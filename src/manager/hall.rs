@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::error::ManagerError;
-use super::kept::{Kept, Luggage};
+use super::kept::{Kept, TravellingFd};
 use super::kind::Kind;
 use super::message::{Answer, Ask, Call, New};
-use super::object::{self as user, Calling, Failed, Failure, Made};
+use super::object::{Calling, Failed, Failure, Made, UserObject, let_go};
 use super::proxy::Proxy;
 use super::session::Session;
 use super::store::{List, Map};
@@ -30,7 +30,7 @@ static NEXT: AtomicU64 = AtomicU64::new(0);
 
 struct NewObject {
     number: u64,
-    object: Object,
+    object: KeptObject,
     /// The server's end.
     end: OwnedFd,
 }
@@ -41,17 +41,17 @@ impl NewObject {
         let (end, theirs) = socket::pair()?;
         let (token, _) = memfd::identity(&theirs)?;
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        Ok((Self { number, object: Object { state, token }, end }, theirs))
+        Ok((Self { number, object: KeptObject { state, token }, end }, theirs))
     }
 }
 
 /// Within a manager, has it keep an object.
-pub(super) fn keep(object: Box<dyn user::Object>) -> Result<Arc<Proxy>, ManagerError> {
+pub(super) fn keep(object: Box<dyn UserObject>) -> Result<Arc<Proxy>, ManagerError> {
     KEEPING.with_borrow_mut(|keeping| {
         let (own, new) = keeping.as_mut().ok_or(ManagerError::NotInManager)?;
         let (made, token) = NewObject::new(State::User(object))
             .map_err(|error| ManagerError::Refused { message: error.to_string() })?;
-        let proxy = Proxy::new(own.clone(), made.number, Some(Luggage(token)));
+        let proxy = Proxy::new(own.clone(), made.number, Some(TravellingFd(token)));
         new.push(made);
         Ok(Arc::new(proxy))
     })
@@ -60,7 +60,7 @@ pub(super) fn keep(object: Box<dyn user::Object>) -> Result<Arc<Proxy>, ManagerE
 pub(super) struct Hall {
     own: Arc<Session>,
     names: BTreeMap<String, (Kind, Kept)>,
-    objects: HashMap<u64, Object>,
+    objects: HashMap<u64, KeptObject>,
     /// Made since somebody looked, with the server's ends.
     made: Vec<(u64, OwnedFd)>,
     /// By what the server's ends are known to it.
@@ -68,7 +68,7 @@ pub(super) struct Hall {
     due: Due,
 }
 
-struct Object {
+struct KeptObject {
     state: State,
     /// The end that all who hold the object have copies of: device and inode.
     token: (u64, u64),
@@ -77,7 +77,7 @@ struct Object {
 enum State {
     Map(Map),
     List(List),
-    User(Box<dyn user::Object>),
+    User(Box<dyn UserObject>),
     Waiting(Waiting),
 }
 
@@ -141,7 +141,8 @@ impl Hall {
                 Err(error) => Answer::Refused(error.to_string()),
             },
             Ask::Cancel { object, question, is_late } => {
-                if let Some(Object { state: State::Waiting(waiting), .. }) = self.objects.get_mut(&object) {
+                if let Some(KeptObject { state: State::Waiting(waiting), .. }) = self.objects.get_mut(&object)
+                {
                     waiting.cancel(Caller { question, ..caller }, is_late, &mut self.due);
                 }
                 return None;
@@ -154,7 +155,7 @@ impl Hall {
         let (new, token) = NewObject::new(state)?;
         let object = new.number;
         self.add(new);
-        Ok(Answer::Made { object, token: Some(Luggage(token)) })
+        Ok(Answer::Made { object, token: Some(TravellingFd(token)) })
     }
 
     fn add(&mut self, NewObject { number, object, end }: NewObject) {
@@ -222,8 +223,8 @@ impl Hall {
     }
 
     pub(super) fn forget(&mut self, object: u64) {
-        if let Some(Object { state: State::User(object), .. }) = self.objects.remove(&object) {
-            planted!("a-drop-ends-the-server", user::let_go(object), drop(object));
+        if let Some(KeptObject { state: State::User(object), .. }) = self.objects.remove(&object) {
+            planted!("a-drop-ends-the-server", let_go(object), drop(object));
         }
     }
 

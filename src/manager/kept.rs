@@ -17,7 +17,7 @@ use crate::wire::{
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Kept {
     bytes: Bytes,
-    descriptors: Vec<Luggage>,
+    descriptors: Vec<TravellingFd>,
     /// The objects of the manager that it names.
     pub(super) references: Vec<Reference>,
 }
@@ -27,7 +27,7 @@ pub(super) struct Kept {
 pub(super) struct Reference {
     pub(super) object: u64,
     /// What keeps the object; nothing where descriptors can't travel.
-    pub(super) token: Option<Luggage>,
+    pub(super) token: Option<TravellingFd>,
 }
 
 impl Kept {
@@ -38,7 +38,7 @@ impl Kept {
     ) -> Result<(Self, Parting), EncodeError> {
         let (packed, references) = context::packing(manager, || pack::<C, T>(value));
         let Packed { bytes, descriptors, parting } = packed?;
-        let descriptors = descriptors.into_iter().map(Luggage).collect();
+        let descriptors = descriptors.into_iter().map(TravellingFd).collect();
         Ok((Self { bytes: Bytes(bytes), descriptors, references }, parting))
     }
 
@@ -46,7 +46,7 @@ impl Kept {
         self,
         session: &std::sync::Arc<super::session::Session>,
     ) -> Result<T, DecodeError> {
-        let descriptors = self.descriptors.into_iter().map(|luggage| luggage.0).collect();
+        let descriptors = self.descriptors.into_iter().map(|fd| fd.0).collect();
         context::unpacking(session, self.references, || unpack::<C, T>(&self.bytes.0, descriptors))
     }
 
@@ -56,7 +56,7 @@ impl Kept {
         session: &std::sync::Arc<super::session::Session>,
         open: impl FnOnce(&[u8], Vec<OwnedFd>) -> T,
     ) -> T {
-        let descriptors = self.descriptors.into_iter().map(|luggage| luggage.0).collect();
+        let descriptors = self.descriptors.into_iter().map(|fd| fd.0).collect();
         context::unpacking(session, self.references, || open(&self.bytes.0, descriptors))
     }
 
@@ -90,9 +90,8 @@ impl Kept {
 
     /// Another one, for another receiver: each attaches by a description of its own.
     pub(super) fn again(&self) -> io::Result<Self> {
-        let copy = |luggage: &Luggage| {
-            let fd = &luggage.0;
-            planted!("one-description-for-all", handle::send_on(fd.as_fd()), fd.try_clone()).map(Luggage)
+        let copy = |TravellingFd(fd): &TravellingFd| {
+            planted!("one-description-for-all", handle::send_on(fd.as_fd()), fd.try_clone()).map(TravellingFd)
         };
         let descriptors = self.descriptors.iter().map(copy).collect::<io::Result<_>>()?;
         let references = self.references.iter().map(Reference::again).collect::<io::Result<_>>()?;
@@ -102,23 +101,23 @@ impl Kept {
 
 impl Reference {
     fn again(&self) -> io::Result<Self> {
-        let token = self.token.as_ref().map(|token| token.0.try_clone().map(Luggage)).transpose()?;
+        let token = self.token.as_ref().map(|token| token.0.try_clone().map(TravellingFd)).transpose()?;
         Ok(Self { object: self.object, token })
     }
 }
 
 /// A descriptor that travels.
 #[derive(Debug)]
-pub(super) struct Luggage(pub(super) OwnedFd);
+pub(super) struct TravellingFd(pub(super) OwnedFd);
 
-impl Serialize for Luggage {
+impl Serialize for TravellingFd {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let copy = self.0.try_clone().map_err(S::Error::custom)?;
         stow(copy).map_err(S::Error::custom)?.serialize(serializer)
     }
 }
 
-impl<'de> Deserialize<'de> for Luggage {
+impl<'de> Deserialize<'de> for TravellingFd {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         claim(u32::deserialize(deserializer)?).map(Self).map_err(D::Error::custom)
     }

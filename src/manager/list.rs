@@ -10,7 +10,7 @@ use super::calls::{calls, made, proxy};
 use super::error::ManagerError;
 use super::kept::Kept;
 use super::message::{Answer, Call, New};
-use super::proxy::{Proxy, count, done, flag};
+use super::proxy::{Proxy, count, done};
 use super::proxy_error::{ProxyError, ProxyTimeoutError};
 use super::store::ListCall;
 use crate::wait::{Deadline, Park, ParkUntil, Waiter, blocking, never};
@@ -164,19 +164,8 @@ impl<T: Serialize + DeserializeOwned> AioList<T> {
         at: usize,
         mut change: impl FnMut(T) -> T + Send,
     ) -> Result<Result<(), ProxyError>, W::GaveUp> {
-        loop {
-            let got = self.proxy.call(waiter, Call::List(ListCall::Get(place(at)))).await?;
-            let call = match got.and_then(|answer| self.changed(at, answer, &mut change)) {
-                Ok(call) => call,
-                Err(error) => return Ok(Err(error)),
-            };
-            match self.proxy.call(waiter, call).await?.and_then(|answer| flag(&answer)) {
-                // Somebody else was faster: once more with what is there now.
-                Ok(false) => {}
-                Ok(true) => return Ok(Ok(())),
-                Err(error) => return Ok(Err(error)),
-            }
-        }
+        let ask = || Call::List(ListCall::Get(place(at)));
+        self.proxy.update(waiter, ask, |answer| self.changed(at, answer, &mut change)).await
     }
 
     fn changed(
@@ -196,18 +185,8 @@ impl<T: Serialize + DeserializeOwned> AioList<T> {
         waiter: &mut W,
         mut change: impl FnMut(&mut Vec<T>) + Send,
     ) -> Result<Result<(), ProxyError>, W::GaveUp> {
-        loop {
-            let got = self.proxy.call(waiter, Call::List(ListCall::Range(0, u64::MAX))).await?;
-            let call = match got.and_then(|answer| self.all_changed(answer, &mut change)) {
-                Ok(call) => call,
-                Err(error) => return Ok(Err(error)),
-            };
-            match self.proxy.call(waiter, call).await?.and_then(|answer| flag(&answer)) {
-                Ok(false) => {}
-                Ok(true) => return Ok(Ok(())),
-                Err(error) => return Ok(Err(error)),
-            }
-        }
+        let ask = || Call::List(ListCall::Range(0, u64::MAX));
+        self.proxy.update(waiter, ask, |answer| self.all_changed(answer, &mut change)).await
     }
 
     fn all_changed(&self, answer: Answer, change: &mut impl FnMut(&mut Vec<T>)) -> Result<Call, ProxyError> {
@@ -243,7 +222,11 @@ impl<T: Serialize + DeserializeOwned> AioList<T> {
         Ok(updated.map_err(|_| ProxyTimeoutError::Timeout)??)
     }
 
-    /// As [`update`](Self::update), and suspends the task. Dropped before it resolves, it was changed or not.
+    /// As [`update`](Self::update), and suspends the task.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it resolves, it was changed or not: nobody can take back what is sent.
     ///
     /// # Errors
     ///
@@ -262,7 +245,26 @@ impl<T: Serialize + DeserializeOwned> AioList<T> {
         never(blocking(self.update_all_with(&mut Park::new(), change)))
     }
 
-    /// As [`update_all`](Self::update_all), and suspends the task. Dropped before it resolves, it was changed or not.
+    /// As [`update_all`](Self::update_all), for at most `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// [`ProxyTimeoutError::Timeout`] if the manager has not answered in time; it may be changed after that.
+    pub fn update_all_timeout(
+        &self,
+        change: impl FnMut(&mut Vec<T>) + Send,
+        timeout: Duration,
+    ) -> Result<(), ProxyTimeoutError> {
+        let mut waiter = ParkUntil::new(Deadline::after(timeout));
+        let updated = blocking(self.update_all_with(&mut waiter, change));
+        Ok(updated.map_err(|_| ProxyTimeoutError::Timeout)??)
+    }
+
+    /// As [`update_all`](Self::update_all), and suspends the task.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it resolves, it was changed or not: nobody can take back what is sent.
     ///
     /// # Errors
     ///

@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 
 use serde::{Deserialize, Serialize};
 
-use super::kept::{Bytes, Kept, Luggage};
+use super::kept::{Bytes, Kept, TravellingFd};
 use super::kind::Kind;
 use super::object::Failure;
 use super::outbox::Several;
@@ -143,7 +143,7 @@ pub(super) enum Answer {
     /// An object, and what keeps it: an end of a socket, or a count with the connection.
     Made {
         object: u64,
-        token: Option<Luggage>,
+        token: Option<TravellingFd>,
     },
     Flag(bool),
     Count(u64),
@@ -259,7 +259,7 @@ pub(super) enum Started {
 }
 
 /// A descriptor on its way.
-impl From<OwnedFd> for Luggage {
+impl From<OwnedFd> for TravellingFd {
     fn from(descriptor: OwnedFd) -> Self {
         Self(descriptor)
     }

@@ -31,7 +31,7 @@ pub(super) enum Failure {
 pub struct Failed(pub(super) Failure);
 
 /// An object in a manager.
-pub(super) trait Object: Send {
+pub(super) trait UserObject: Send {
     fn call(&mut self, calling: Calling<'_>) -> Result<Kept, Failed>;
 }
 
@@ -97,7 +97,7 @@ impl<'a> Calling<'a> {
 /// An object behind a proxy of type `P`.
 pub(super) struct Held<T, P>(pub(super) T, pub(super) PhantomData<fn() -> P>);
 
-impl<T: Dispatch<P>, P: 'static> Object for Held<T, P> {
+impl<T: Dispatch<P>, P: 'static> UserObject for Held<T, P> {
     fn call(&mut self, calling: Calling<'_>) -> Result<Kept, Failed> {
         caught(|| self.0.dispatch(calling)).and_then(|reply| reply).map(|reply| reply.0)
     }
@@ -114,13 +114,13 @@ fn message(panic: &(dyn Any + Send)) -> String {
 }
 
 /// The end of an object, which may panic as its methods may.
-pub(super) fn let_go(object: Box<dyn Object>) {
+pub(super) fn let_go(object: Box<dyn UserObject>) {
     // It has said so on the manager's standard error; nobody else is there to be told.
     let _ = caught(|| drop(object));
 }
 
 /// What making an object gives.
-pub(super) type Made = Result<Box<dyn Object>, Failed>;
+pub(super) type Made = Result<Box<dyn UserObject>, Failed>;
 
 /// The entry by which another process of this build has one made.
 pub(super) struct Maker<F, A, P>(PhantomData<(F, A, P)>);
@@ -142,8 +142,8 @@ where
     }
 }
 
-impl fmt::Debug for dyn Object {
+impl fmt::Debug for dyn UserObject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Object")
+        f.write_str("UserObject")
     }
 }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::context;
 use super::error::ManagerError;
-use super::kept::{Kept, Luggage};
+use super::kept::{Kept, TravellingFd};
 use super::message::{Answer, Ask, Call, New, PROTOCOL};
 use super::proxy_error::ProxyError;
 use super::session::Session;
@@ -45,8 +45,8 @@ impl Token {
 }
 
 impl Proxy {
-    pub(super) fn new(session: Arc<Session>, object: u64, token: Option<Luggage>) -> Self {
-        let token = token.map_or(Token::Counted, |luggage| Token::Here(luggage.0));
+    pub(super) fn new(session: Arc<Session>, object: u64, token: Option<TravellingFd>) -> Self {
+        let token = token.map_or(Token::Counted, |fd| Token::Here(fd.0));
         Self { session, object, token }
     }
 
@@ -88,6 +88,27 @@ impl Proxy {
             Ok(answer) => Ok(answer),
             Err(error) => Err(ProxyError::of_manager(error)),
         })
+    }
+
+    /// Changes what `ask` gives: `changed` makes of it a call that has no effect unless it is there still.
+    pub(super) async fn update<W: Waiter>(
+        &self,
+        waiter: &mut W,
+        ask: impl Fn() -> Call + Send,
+        mut changed: impl FnMut(Answer) -> Result<Call, ProxyError> + Send,
+    ) -> Result<Result<(), ProxyError>, W::GaveUp> {
+        loop {
+            let call = match self.call(waiter, ask()).await?.and_then(&mut changed) {
+                Ok(call) => call,
+                Err(error) => return Ok(Err(error)),
+            };
+            match self.call(waiter, call).await?.and_then(|answer| flag(&answer)) {
+                // Somebody else was faster: once more with what is there now.
+                Ok(false) => {}
+                Ok(true) => return Ok(Ok(())),
+                Err(error) => return Ok(Err(error)),
+            }
+        }
     }
 
     /// A value for the manager.
@@ -147,7 +168,7 @@ impl Proxy {
                 let token = came.pop().ok_or("its descriptor is missing")?;
                 let session = Session::with(manager).map_or_else(|| dial(&token, manager), Ok);
                 let session = session.map_err(|_| "no descriptor is left")?;
-                Ok::<_, &str>(Arc::new(Self::new(session, object, Some(Luggage(token)))))
+                Ok::<_, &str>(Arc::new(Self::new(session, object, Some(TravellingFd(token)))))
             })
             .map_err(D::Error::custom),
         }

@@ -75,13 +75,13 @@ struct Server {
     listener: AioListener<Response, Request>,
     owner: Owner,
     manager: u128,
-    parties: HashMap<u64, Party>,
+    speakers: HashMap<u64, Speaker>,
     next: u64,
     hall: Hall,
 }
 
 /// Whose descriptor it is that has something to say.
-enum Party {
+enum Speaker {
     Client(Box<Client>),
     /// The end of an object's pair of sockets; the other end is with those who hold it.
     Object(OwnedFd),
@@ -92,8 +92,8 @@ impl Server {
         let gather = Arc::new(Gather::new()?);
         gather.add(listener.source())?;
         owner.with_descriptor(|fd| gather.add_as(fd, OWNER)).unwrap_or(Ok(()))?;
-        let (parties, hall) = (HashMap::new(), Hall::new(Session::own(manager)?));
-        Ok(Self { gather, listener, owner, manager, parties, next: FIRST, hall })
+        let (speakers, hall) = (HashMap::new(), Hall::new(Session::own(manager)?));
+        Ok(Self { gather, listener, owner, manager, speakers, next: FIRST, hall })
     }
 
     /// Until its owner is gone.
@@ -138,17 +138,17 @@ impl Server {
         let added = connection.with_descriptor(|fd| self.gather.add_as(fd, number));
         if matches!(added, Some(Ok(()))) {
             let client = Client::new(connection, self.manager, number, has_greeted);
-            self.parties.insert(number, Party::Client(Box::new(client)));
+            self.speakers.insert(number, Speaker::Client(Box::new(client)));
         }
     }
 
     fn attend(&mut self, number: u64) {
-        match self.parties.get_mut(&number) {
-            Some(Party::Client(client)) => {
+        match self.speakers.get_mut(&number) {
+            Some(Speaker::Client(client)) => {
                 let went_on = client.go_on(&mut self.hall);
                 self.after(number, went_on.is_ok());
             }
-            Some(Party::Object(_)) => self.hear(number),
+            Some(Speaker::Object(_)) => self.hear(number),
             None => {}
         }
     }
@@ -167,13 +167,13 @@ impl Server {
             told.dedup();
             for (caller, answer) in due {
                 // One that is gone by now has left, and with it what it is given here.
-                let Some(Party::Client(client)) = self.parties.get_mut(&caller.client) else { continue };
+                let Some(Speaker::Client(client)) = self.speakers.get_mut(&caller.client) else { continue };
                 if client.say(caller.question, answer).is_err() {
                     self.tend(caller.client, false);
                 }
             }
             for number in told {
-                if let Some(Party::Client(client)) = self.parties.get_mut(&number) {
+                if let Some(Speaker::Client(client)) = self.speakers.get_mut(&number) {
                     let pushed = client.push();
                     self.tend(number, pushed.is_ok());
                 }
@@ -184,9 +184,9 @@ impl Server {
     /// Listens for what a client is to do next, unless it is gone.
     fn tend(&mut self, number: u64, is_here: bool) {
         if !is_here {
-            self.parties.remove(&number);
+            self.speakers.remove(&number);
             self.hall.leave(number);
-        } else if let Some(Party::Client(client)) = self.parties.get_mut(&number)
+        } else if let Some(Speaker::Client(client)) = self.speakers.get_mut(&number)
             && client.is_slow() != client.is_awaited
         {
             client.is_awaited = client.is_slow();
@@ -200,7 +200,7 @@ impl Server {
         for (object, end) in self.hall.take_made() {
             let number = self.number();
             if self.gather.add_as(&end, number).is_ok() {
-                self.parties.insert(number, Party::Object(end));
+                self.speakers.insert(number, Speaker::Object(end));
                 self.hall.settle(object, number);
             } else {
                 self.hall.forget(object);
@@ -211,7 +211,7 @@ impl Server {
     /// A connection that somebody sends through an object's socket, or the end of all who hold the object.
     fn hear(&mut self, number: u64) {
         loop {
-            let Some(Party::Object(end)) = self.parties.get(&number) else { return };
+            let Some(Speaker::Object(end)) = self.speakers.get(&number) else { return };
             let came = socket::receive(end, &mut [0; 8]);
             match came {
                 Ok(packet) if packet.length > 0 => {
@@ -222,7 +222,7 @@ impl Server {
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 _ => {
-                    self.parties.remove(&number);
+                    self.speakers.remove(&number);
                     planted!("objects-outlive-their-holders", self.hall.forget_settled(number), ());
                     return;
                 }

@@ -14,6 +14,7 @@ impl SharedMemory {
     /// # Errors
     ///
     /// If the block has not so many bytes there; nothing is copied.
+    #[doc(alias = "buf")]
     pub fn copy_out(&self, offset: usize, into: &mut [u8]) -> Result<(), OutOfBoundsError> {
         let length = into.len();
         self.within(self.block().bytes.copy_out(offset, into), offset, length)

@@ -73,6 +73,7 @@ impl PoolBuilder {
     }
 
     /// How many tasks a worker runs, items of a map counted one by one, before another takes its place. Any number by default.
+    #[doc(alias = "maxtasksperchild")]
     pub fn max_tasks_per_child(mut self, tasks: u64) -> Self {
         self.serves = tasks;
         self

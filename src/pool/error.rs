@@ -114,6 +114,7 @@ impl fmt::Display for WorkerStatus {
 /// A task gave no value, or none yet.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
+#[doc(alias = "BrokenProcessPool")]
 pub enum TaskError {
     /// The function panicked.
     #[error("the task panicked at {}: {message}", known(location))]

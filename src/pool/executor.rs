@@ -157,6 +157,7 @@ fn default_pool() -> Result<AioPool, TaskError> {
 /// }
 /// ```
 #[cfg(feature = "tokio")]
+#[doc(alias = "run_in_executor")]
 pub async fn run_in_process<F, A, T>(f: F, args: A) -> Result<T, TaskError>
 where
     F: ProcessFn<A, Output = T>,

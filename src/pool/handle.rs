@@ -127,6 +127,7 @@ impl AioPool {
 
     /// The same pool, with another [`chunk_size`](PoolBuilder::chunk_size) for maps by way of this handle.
     #[must_use]
+    #[doc(alias = "chunksize")]
     pub fn with_chunk_size(&self, items: usize) -> Self {
         let mut other = self.clone();
         other.options.chunk = Some(items.max(1));
@@ -158,6 +159,7 @@ impl AioPool {
     ///
     /// [`SubmitError::Closed`] after [`close`](Self::close); [`SubmitError::Encode`] if the arguments can't be sent. What goes
     /// wrong in the worker is told by the task.
+    #[doc(alias = "apply_async")]
     pub fn submit<F, A, T>(&self, f: F, args: A) -> Result<AioTask<T>, SubmitError>
     where
         F: ProcessFn<A, Output = T>,

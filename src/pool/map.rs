@@ -85,6 +85,7 @@ impl AioPool {
     ///
     /// As [`map`](Self::map).
     #[cfg(feature = "tokio")]
+    #[doc(alias = "map_async")]
     pub async fn coro_map<F, A, T, I>(&self, f: F, items: I) -> Result<Vec<T>, TaskError>
     where
         F: ProcessFn<(A,), Output = T>,
@@ -125,6 +126,7 @@ impl AioPool {
     ///
     /// As [`map`](Self::map).
     #[cfg(feature = "tokio")]
+    #[doc(alias = "starmap_async")]
     pub async fn coro_starmap<F, A, T, I>(&self, f: F, items: I) -> Result<Vec<T>, TaskError>
     where
         F: ProcessFn<A, Output = T>,

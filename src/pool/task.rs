@@ -91,6 +91,8 @@ impl Task {
 ///     assert_eq!(task.result().unwrap(), 42);
 /// }
 /// ```
+#[doc(alias = "AsyncResult")]
+#[doc(alias = "Future")]
 pub struct AioTask<T> {
     pub(super) shared: Arc<Shared>,
     pub(super) task: Arc<Task>,
@@ -139,6 +141,7 @@ impl<T: DeserializeOwned + 'static> AioTask<T> {
     ///
     /// It is called by whoever is inside a call of the pool then, and should not take long. A panic of it affects nothing
     /// else.
+    #[doc(alias = "add_done_callback")]
     pub fn on_done(&self, callback: impl FnOnce(Result<T, TaskError>) + Send + 'static) {
         // Until it is called, somebody is waiting for this task.
         self.shared.with(|desk| desk.stay(false, 1));

@@ -80,6 +80,7 @@ impl<T> AioProcess<T> {
 
     /// Its number.
     #[must_use]
+    #[doc(alias = "ident")]
     pub fn pid(&self) -> u32 {
         self.child().pid()
     }
@@ -99,6 +100,7 @@ impl<T> AioProcess<T> {
     /// How it ended, as in Python: its code, or the signal as a negative number; 101 after a panic. `None` while it runs,
     /// and if something else in this process took its status.
     #[must_use]
+    #[doc(alias = "exitcode")]
     pub fn exit_code(&self) -> Option<i32> {
         self.child().exit_code()
     }
@@ -181,6 +183,7 @@ impl<T: DeserializeOwned> AioProcess<T> {
     ///     assert_eq!(child.join().unwrap(), 42);
     /// }
     /// ```
+    #[doc(alias = "start")]
     pub fn spawn<F, A>(f: F, args: A) -> Result<Self, SpawnError>
     where
         F: ProcessFn<A, Output = T>,

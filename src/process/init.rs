@@ -33,6 +33,7 @@ static STATE: AtomicU8 = AtomicU8::new(NEW);
 /// }
 /// ```
 #[allow(clippy::needless_doctest_main, reason = "where it stands in main is the point")]
+#[doc(alias = "freeze_support")]
 pub fn init() {
     if STATE.compare_exchange(NEW, ASKED, Ordering::AcqRel, Ordering::Acquire).is_err() {
         return;

@@ -148,6 +148,10 @@ impl PreforkBuilder {
 
     /// [`build`](Self::build), and [`Prefork::coro_serve`](crate::Prefork::coro_serve).
     ///
+    /// # Cancel safety
+    ///
+    /// As [`Prefork::coro_serve`](crate::Prefork::coro_serve).
+    ///
     /// # Errors
     ///
     /// As these.

@@ -201,7 +201,11 @@ impl Prefork {
         worker::is_leaving()
     }
 
-    /// In a handler: waits until this worker [is to end](Self::is_leaving). Cancel safe. Elsewhere it waits for ever.
+    /// In a handler: waits until this worker [is to end](Self::is_leaving). Elsewhere it waits for ever.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: dropped, it has had no effect.
     pub async fn coro_leaving() {
         worker::leaving().await;
     }

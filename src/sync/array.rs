@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::beside::{Beside, lock_faces};
-use super::lock::Guard;
-use crate::shm::{InPlace, Locked, Plain};
-use crate::sync::{AioLock, AioLockGuard, CreateError, Holder, SetError, SetTimeoutError, TrySetError};
+use super::beside::{Beside, beside_guard, lock_faces};
+use crate::shm::{Locked, Plain};
+use crate::sync::{AioLock, AioLockGuard, CreateError, SetError, SetTimeoutError, TrySetError};
 
 /// An array in shared memory with a lock of its own: Python's `multiprocessing.Array`.
 ///
@@ -33,6 +32,7 @@ use crate::sync::{AioLock, AioLockGuard, CreateError, Holder, SetError, SetTimeo
 /// assert_eq!(array.get(3), None);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "RawArray")]
 pub struct AioArray<T> {
     inner: Beside<T>,
 }
@@ -196,26 +196,7 @@ pub struct AioArrayGuard<T> {
     locked: Locked<T, AioLockGuard>,
 }
 
-impl<T: Plain> AioArrayGuard<T> {
-    /// As [`AioLockGuard::dead_holder`].
-    pub fn dead_holder(&self) -> Option<&Holder> {
-        self.locked.guard().dead_holder()
-    }
-
-    pub(super) fn into_parts(self) -> (InPlace<T>, AioLockGuard) {
-        self.locked.into_parts()
-    }
-
-    pub(super) fn over(locked: Locked<T, AioLockGuard>) -> Self {
-        Self { locked }
-    }
-}
-
-impl<T: Plain> Guard for AioArrayGuard<T> {
-    fn lock_guard(&self) -> &AioLockGuard {
-        self.locked.guard()
-    }
-}
+beside_guard!(AioArrayGuard);
 
 impl<T: Plain> Deref for AioArrayGuard<T> {
     type Target = [T];
@@ -228,12 +209,5 @@ impl<T: Plain> Deref for AioArrayGuard<T> {
 impl<T: Plain> DerefMut for AioArrayGuard<T> {
     fn deref_mut(&mut self) -> &mut [T] {
         &mut self.locked
-    }
-}
-
-impl<T> fmt::Debug for AioArrayGuard<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Without the elements, so that they need not be `Debug` for an error with a guard in it to be so.
-        f.debug_tuple("AioArrayGuard").field(self.locked.guard()).finish()
     }
 }

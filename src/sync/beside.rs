@@ -145,4 +145,38 @@ macro_rules! lock_faces {
         }
     };
 }
-pub(super) use lock_faces;
+
+/// What the guards have in common: a field `locked`, and the guard of the lock in it.
+macro_rules! beside_guard {
+    ($guard:ident) => {
+        impl<T: Plain> $guard<T> {
+            /// As [`AioLockGuard::dead_holder`].
+            pub fn dead_holder(&self) -> Option<&$crate::Holder> {
+                self.locked.guard().dead_holder()
+            }
+
+            pub(super) fn into_locked(self) -> Locked<T, AioLockGuard> {
+                self.locked
+            }
+
+            pub(super) fn over(locked: Locked<T, AioLockGuard>) -> Self {
+                Self { locked }
+            }
+        }
+
+        impl<T: Plain> $crate::sync::lock::Guard for $guard<T> {
+            fn lock_guard(&self) -> &AioLockGuard {
+                self.locked.guard()
+            }
+        }
+
+        impl<T> std::fmt::Debug for $guard<T> {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                // Without the data, so that they need not be `Debug` for an error with a guard in it to be so.
+                f.debug_tuple(stringify!($guard)).field(self.locked.guard()).finish()
+            }
+        }
+    };
+}
+
+pub(super) use {beside_guard, lock_faces};

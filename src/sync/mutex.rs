@@ -3,10 +3,9 @@ use std::ops::{Deref, DerefMut};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::beside::{Beside, lock_faces};
-use super::lock::Guard;
-use crate::shm::{InPlace, Locked, Plain};
-use crate::sync::{AioLock, AioLockGuard, CreateError, Holder};
+use super::beside::{Beside, beside_guard, lock_faces};
+use crate::shm::{Locked, Plain};
+use crate::sync::{AioLock, AioLockGuard, CreateError};
 
 /// A value in shared memory that is only reached while its lock is held: Rust's `Mutex`, between processes.
 ///
@@ -85,26 +84,7 @@ pub struct AioMutexGuard<T> {
     locked: Locked<T, AioLockGuard>,
 }
 
-impl<T: Plain> AioMutexGuard<T> {
-    /// As [`AioLockGuard::dead_holder`].
-    pub fn dead_holder(&self) -> Option<&Holder> {
-        self.locked.guard().dead_holder()
-    }
-
-    pub(super) fn into_parts(self) -> (InPlace<T>, AioLockGuard) {
-        self.locked.into_parts()
-    }
-
-    pub(super) fn over(locked: Locked<T, AioLockGuard>) -> Self {
-        Self { locked }
-    }
-}
-
-impl<T: Plain> Guard for AioMutexGuard<T> {
-    fn lock_guard(&self) -> &AioLockGuard {
-        self.locked.guard()
-    }
-}
+beside_guard!(AioMutexGuard);
 
 impl<T: Plain> Deref for AioMutexGuard<T> {
     type Target = T;
@@ -117,12 +97,5 @@ impl<T: Plain> Deref for AioMutexGuard<T> {
 impl<T: Plain> DerefMut for AioMutexGuard<T> {
     fn deref_mut(&mut self) -> &mut T {
         &mut self.locked[0]
-    }
-}
-
-impl<T> fmt::Debug for AioMutexGuard<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Without the value, so that it need not be `Debug` for an error with a guard in it to be so.
-        f.debug_tuple("AioMutexGuard").field(self.locked.guard()).finish()
     }
 }

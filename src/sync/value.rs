@@ -39,6 +39,7 @@ const DISTANCE: u64 = 128;
 /// assert_eq!(total.get(), 42);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "RawValue")]
 pub struct AioValue<T> {
     lock: AioLock,
     words: Words,

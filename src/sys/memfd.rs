@@ -7,15 +7,20 @@ use rustix::fs::{self, FallocateFlags, MemfdFlags, Mode, OFlags, SealFlags};
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
-/// An unnamed file of `size` bytes, all of them holes still, that only its owner may open and that nobody can shrink
-/// again, nor lengthen unless it may `grow`.
-pub(crate) fn create(name: &str, size: u64, grow: bool) -> io::Result<OwnedFd> {
+/// An unnamed file that can be sealed.
+pub(super) fn empty(name: &str) -> io::Result<OwnedFd> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    let fd = match fs::memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL) {
+    Ok(match fs::memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL) {
         // Linux 6.3 brought NOEXEC_SEAL; older ones refuse a flag that they don't know.
         Err(Errno::INVAL) => fs::memfd_create(name, flags)?,
         other => other?,
-    };
+    })
+}
+
+/// An unnamed file of `size` bytes, all of them holes still, that only its owner may open and that nobody can shrink
+/// again, nor lengthen unless it may `grow`.
+pub(crate) fn create(name: &str, size: u64, grow: bool) -> io::Result<OwnedFd> {
+    let fd = empty(name)?;
     fs::fchmod(&fd, Mode::RUSR | Mode::WUSR)?;
     within_limit(size)?;
     fs::ftruncate(&fd, size)?;
@@ -51,7 +56,8 @@ pub(crate) fn reserve(fd: impl AsFd, offset: u64, length: u64) -> io::Result<()>
     Ok(())
 }
 
-fn within_limit(end: u64) -> io::Result<()> {
+/// `EFBIG` for what lies beyond `RLIMIT_FSIZE`, where the kernel answers a write with a signal that kills.
+pub(super) fn within_limit(end: u64) -> io::Result<()> {
     match getrlimit(Resource::Fsize).current {
         Some(limit) if end > limit => Err(Errno::FBIG.into()),
         _ => Ok(()),

@@ -3,26 +3,18 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, fstat, memfd_create};
-use rustix::io::{Errno, pread, retry_on_intr, write};
-use rustix::process::{Resource, getrlimit};
+use rustix::fs::{SealFlags, fcntl_add_seals, fcntl_get_seals, fstat};
+use rustix::io::{pread, retry_on_intr, write};
+
+use super::memfd;
 
 const SEALS: SealFlags =
     SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::WRITE).union(SealFlags::SEAL);
 
 /// A sealed file with these bytes.
 pub(crate) fn store(mut bytes: &[u8]) -> io::Result<OwnedFd> {
-    // Beyond RLIMIT_FSIZE a write is answered by a signal that kills.
-    if getrlimit(Resource::Fsize).current.is_some_and(|limit| bytes.len() as u64 > limit) {
-        return Err(Errno::FBIG.into());
-    }
-    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    let name = c"aioprocessing-message";
-    let file = match memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL) {
-        // Linux 6.3 brought NOEXEC_SEAL; older ones refuse a flag that they don't know.
-        Err(Errno::INVAL) => memfd_create(name, flags)?,
-        other => other?,
-    };
+    memfd::within_limit(bytes.len() as u64)?;
+    let file = memfd::empty("aioprocessing-message")?;
     while !bytes.is_empty() {
         let written = retry_on_intr(|| write(&file, bytes))?;
         bytes = bytes.get(written..).unwrap_or_default();

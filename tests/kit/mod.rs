@@ -106,6 +106,17 @@ pub(crate) fn sleep_for_ever() {
     }
 }
 
+/// The end of a process, in one of the ways in which it can end by itself; anything else waits to be killed.
+pub(crate) fn end_by(way: &str) {
+    match way {
+        "return" => {}
+        "panic" => panic!("as asked for"),
+        "exit" => std::process::exit(3),
+        "abort" => std::process::abort(),
+        _ => sleep_for_ever(),
+    }
+}
+
 /// What a line of `/proc/self/status` says.
 pub(crate) fn status(field: &str) -> String {
     let text = std::fs::read_to_string("/proc/self/status").unwrap();

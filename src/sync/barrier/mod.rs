@@ -263,6 +263,7 @@ impl AioBarrier {
     }
 
     /// Whether it is broken.
+    #[doc(alias = "broken")]
     pub fn is_broken(&self) -> bool {
         self.look_for_the_dead();
         self.inner.raw().is_broken()

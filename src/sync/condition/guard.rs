@@ -102,15 +102,23 @@ impl ConditionGuard for AioRLockGuard {
     }
 }
 
+/// Gives up the lock that stands beside values.
+fn put_down<T: Plain, G: 'static>(
+    locked: Locked<T, AioLockGuard>,
+    over: fn(Locked<T, AioLockGuard>) -> G,
+) -> Restore<G> {
+    let (cells, guard) = locked.into_parts();
+    drop(guard);
+    Box::new(move |guard| over(Locked::new(cells, guard)))
+}
+
 impl<T: Plain> ConditionGuard for AioMutexGuard<T> {
     fn holds(&self, lock: &AnyLock) -> bool {
         self.lock_guard().holds(lock)
     }
 
     fn put_down(self) -> Result<Restore<Self>, Self> {
-        let (cells, guard) = self.into_parts();
-        drop(guard);
-        Ok(Box::new(|guard| Self::over(Locked::new(cells, guard))))
+        Ok(put_down(self.into_locked(), Self::over))
     }
 }
 
@@ -120,9 +128,7 @@ impl<T: Plain> ConditionGuard for AioArrayGuard<T> {
     }
 
     fn put_down(self) -> Result<Restore<Self>, Self> {
-        let (cells, guard) = self.into_parts();
-        drop(guard);
-        Ok(Box::new(|guard| Self::over(Locked::new(cells, guard))))
+        Ok(put_down(self.into_locked(), Self::over))
     }
 }
 

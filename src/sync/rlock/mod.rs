@@ -3,7 +3,6 @@ mod guard;
 use std::fmt;
 #[cfg(feature = "tokio")]
 use std::future::Future;
-#[cfg(feature = "tokio")]
 use std::panic::Location;
 use std::time::Duration;
 
@@ -75,7 +74,8 @@ impl AioRLock {
     }
 
     /// One more hold of an agent that has one.
-    fn again(&self, agent: u32) -> Option<AioRLockGuard> {
+    #[track_caller]
+    fn again(&self, agent: u32, location: &Location<'_>) -> Option<AioRLockGuard> {
         let core = &self.lock.core;
         if !core.is_ours() || core.words.word().owner() != Some(core.party().me) {
             return None;
@@ -83,13 +83,20 @@ impl AioRLock {
         match self.hold.again(agent) {
             Ok(epoch) => Some(AioRLockGuard::new(self, agent, epoch, AioLockGuard::empty())),
             Err(NotAgain::Another) => None,
-            Err(NotAgain::TooDeep) => panic!("this lock is held {DEEPEST} times already by the same owner"),
+            Err(NotAgain::TooDeep) => panic!(
+                "this lock is held {DEEPEST} times already by the same owner, who wants it again at {location}"
+            ),
         }
     }
 
     /// One more hold of the calling thread, or of the task that it polls.
+    #[track_caller]
     fn again_here(&self) -> Option<AioRLockGuard> {
-        self.again(agent::thread()).or_else(|| self.again(agent::task()?))
+        let location = Location::caller();
+        match self.again(agent::thread(), location) {
+            None => self.again(agent::task()?, location),
+            again => again,
+        }
     }
 
     /// The lock was taken for the first time.
@@ -203,7 +210,7 @@ impl AioRLock {
         location: &'static Location<'static>,
     ) -> Result<AioRLockGuard, AcquireError<AioRLockGuard>> {
         let agent = agent::task().unwrap_or_else(agent::thread);
-        if let Some(again) = self.again(agent) {
+        if let Some(again) = self.again(agent, location) {
             return Ok(again);
         }
         let taken = self.lock.coro_acquire_at(location).await;

@@ -129,6 +129,7 @@ impl AioBoundedSemaphore {
     }
 
     /// As [`AioSemaphore::permits`].
+    #[doc(alias = "get_value")]
     pub fn permits(&self) -> u32 {
         self.0.permits()
     }

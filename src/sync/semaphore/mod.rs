@@ -253,6 +253,7 @@ impl AioSemaphore {
     }
 
     /// How many permits are left at this moment.
+    #[doc(alias = "get_value")]
     pub fn permits(&self) -> u32 {
         self.core.raw().permits(self.core.party())
     }
