@@ -30,11 +30,11 @@ thread_local! {
     static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-fn scratch() -> Vec<u8> {
+pub(super) fn scratch() -> Vec<u8> {
     SCRATCH.take()
 }
 
-fn keep(mut bytes: Vec<u8>) {
+pub(super) fn keep(mut bytes: Vec<u8>) {
     if bytes.capacity() <= KEPT {
         bytes.clear();
         SCRATCH.set(bytes);

@@ -18,21 +18,31 @@ where
     T: Serialize + DeserializeOwned + Send + 'static,
     C: Codec,
 {
-    pub(super) fn parcel(&self, item: T) -> Result<Parcel<T>, (Failure, T)> {
+    /// Whether this handle may put, and what it puts can be read back.
+    #[inline]
+    pub(super) fn may_put(&self) -> Result<(), Failure> {
         if !self.is_ours() {
-            return Err((Failure::Forked, item));
+            return Err(Failure::Forked);
         }
-        if !self.is_readable.load(Ordering::Relaxed) {
-            if !C::SELF_DESCRIBING && needs_description::<T>() {
-                let message = format!(
-                    "{} asks the codec what comes next (`untagged`, `flatten`, `tag = …`, a JSON value), and {} can't say; give every \
-                     variant a name, or use a codec that describes itself",
-                    std::any::type_name::<T>(),
-                    C::NAME
-                );
-                return Err((Failure::Encode(EncodeError::Value { message }), item));
-            }
-            self.is_readable.store(true, Ordering::Relaxed);
+        if self.is_readable.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        if !C::SELF_DESCRIBING && needs_description::<T>() {
+            let message = format!(
+                "{} asks the codec what comes next (`untagged`, `flatten`, `tag = …`, a JSON value), and {} can't say; give every \
+                 variant a name, or use a codec that describes itself",
+                std::any::type_name::<T>(),
+                C::NAME
+            );
+            return Err(Failure::Encode(EncodeError::Value { message }));
+        }
+        self.is_readable.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    pub(super) fn parcel(&self, item: T) -> Result<Parcel<T>, (Failure, T)> {
+        if let Err(failure) = self.may_put() {
+            return Err((failure, item));
         }
         let parcel = Parcel::pack::<C>(&self.form, item)?;
         if self.queue.max_attempts() > 0 && !parcel.message().luggage.is_empty() {

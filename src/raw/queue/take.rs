@@ -1,11 +1,11 @@
-//! What a getter does under the get lock: the record at the head is read, checked, and the head moved behind it.
+//! What a getter does under the get lock: records at the head are read, checked, and the head moved behind them.
 
 use std::os::fd::OwnedFd;
 
 use super::Queue;
 use super::blocks::{BLOCK, Nonsense};
 use super::cursor::{Cursor, UNIT};
-use super::get::{NotTaken, Taken};
+use super::get::{Basket, NotTaken, Taken};
 use super::record::{self, Descriptor, Facts, Flags};
 use crate::planted::planted;
 use crate::shm::Peeked;
@@ -41,7 +41,15 @@ struct Rest {
     left: Option<u32>,
 }
 
-pub(super) type WonBytes = (Won, Vec<u8>);
+/// Items that are ours: the head has moved behind all of them.
+pub(super) struct WonMany {
+    pub(super) count: usize,
+    pub(super) more: bool,
+    /// The blocks that the head has left.
+    left: Vec<u32>,
+    /// One with more to it than its bytes, which are not in the basket but here.
+    lone: Option<(Won, Vec<u8>)>,
+}
 
 /// A record that passed all checks.
 pub(super) struct Found<'a> {
@@ -54,23 +62,60 @@ pub(super) struct Found<'a> {
 }
 
 impl Queue {
-    /// As many records as there are, up to `most`. Under the get lock.
-    pub(super) fn win_many(&self, most: usize) -> Result<(Vec<WonBytes>, bool), NotWon> {
-        let mut all = Vec::new();
-        let mut more = true;
-        while more && all.len() < most {
-            let mut bytes = Vec::new();
-            match self.win(&mut bytes) {
-                Ok(won) => {
-                    more = won.more;
-                    all.push((won, bytes));
-                }
-                // What was won is ours and must be handed over.
-                Err(_) if !all.is_empty() => break,
-                Err(not) => return Err(not),
-            }
+    /// Copies as many records as there are, up to `most` and up to the first that has more to it than its bytes, and moves the head
+    /// behind all of them in one step. If that one is the first, it is taken alone. Under the get lock.
+    pub(super) fn win_many(&self, most: usize, basket: &mut impl Basket) -> Result<WonMany, NotWon> {
+        let side = &self.words.get;
+        let head = Cursor(side.head.load(Ordering::Relaxed));
+        let mut tail = Cursor(side.tail_seen.load(Ordering::Relaxed));
+        if head.distance_to(tail) < most as u64 {
+            tail = self.look_at_tail(head)?;
         }
-        Ok((all, more))
+        let all = usize::try_from(head.distance_to(tail)).unwrap_or(usize::MAX).min(most);
+        basket.expect(all);
+        let (mut next, mut count, mut left) = (head, 0, Vec::new());
+        while count < all {
+            // What was read before it is whole. What is wrong with this one is told when it is the first.
+            let Ok(found) = self.find(next) else { break };
+            if found.facts.flags.has(Flags::EXTENT) || found.facts.flags.has(Flags::LUGGAGE) {
+                break;
+            }
+            if self.copy_short(&found, basket.bytes()).is_err() {
+                break;
+            }
+            basket.add(found.facts.flags, found.length);
+            left.extend(found.left);
+            next = next.after_one(found.at + record::size(found.length));
+            count += 1;
+        }
+        if count == 0 {
+            let mut bytes = Vec::new();
+            let won = self.win(&mut bytes)?;
+            return Ok(WonMany { count: 1, more: won.more, left, lone: Some((won, bytes)) });
+        }
+        for &block in &left {
+            // As in `win`.
+            self.blocks.rename(self.region().me(), block);
+        }
+        self.note_taken(count);
+        side.commit(next);
+        Ok(WonMany { count, more: next.number() != tail.number(), left, lone: None })
+    }
+
+    /// The tail as it is now, behind the head: remembered, so that getters leave its line alone for as long as they can.
+    #[inline]
+    fn look_at_tail(&self, head: Cursor) -> Result<Cursor, NotWon> {
+        let side = &self.words.get;
+        let tail = self.words.tail();
+        if head.number() == tail.number() {
+            return Err(NotWon::Empty(tail));
+        }
+        side.tail_seen.store(tail.0, Ordering::Relaxed);
+        let length = head.distance_to(tail);
+        if length > side.peak.load(Ordering::Relaxed) {
+            side.peak.store(length, Ordering::Relaxed);
+        }
+        Ok(tail)
     }
 
     /// Copies the record at the head, if it is short, and moves the head behind it. Under the get lock.
@@ -80,15 +125,7 @@ impl Queue {
         let head = Cursor(side.head.load(Ordering::Relaxed));
         let mut tail = Cursor(side.tail_seen.load(Ordering::Relaxed));
         if head.number() == tail.number() {
-            tail = self.words.tail();
-            if head.number() == tail.number() {
-                return Err(NotWon::Empty(tail));
-            }
-            side.tail_seen.store(tail.0, Ordering::Relaxed);
-            let length = head.distance_to(tail);
-            if length > side.peak.load(Ordering::Relaxed) {
-                side.peak.store(length, Ordering::Relaxed);
-            }
+            tail = self.look_at_tail(head)?;
         }
         let found = self.find(head)?;
         into.clear();
@@ -104,7 +141,7 @@ impl Queue {
             self.blocks.adopt(me, blocks);
         }
         let mut luggage = Vec::new();
-        self.note_taken();
+        self.note_taken(1);
         if found.facts.flags.has(Flags::LUGGAGE) {
             luggage = self.luggage(found.facts.nonce)?;
             commit();
@@ -200,7 +237,7 @@ impl Queue {
     #[cold]
     fn finish_rest(&self, rest: Rest, into: &mut Vec<u8>) -> Result<Vec<OwnedFd>, NotTaken> {
         if let Some(block) = rest.left {
-            planted!("a-left-block-is-not-freed", self.give_back(&[block]), ());
+            self.free_left(&[block]);
         }
         if let Some((blocks, length)) = rest.payload {
             let copied = self.copy_long(&blocks, length, into);
@@ -208,6 +245,23 @@ impl Queue {
             copied?;
         }
         Ok(rest.luggage)
+    }
+
+    /// The same for a batch.
+    pub(super) fn finish_many(&self, won: WonMany, basket: &mut impl Basket) -> Result<(), NotTaken> {
+        if !won.left.is_empty() {
+            self.free_left(&won.left);
+        }
+        if let Some((one, mut bytes)) = won.lone {
+            let taken = self.finish(one, &mut bytes)?;
+            basket.add_lone(taken, bytes);
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn free_left(&self, blocks: &[u32]) {
+        planted!("a-left-block-is-not-freed", self.give_back(blocks), ());
     }
 
     /// Copies a long payload, for which no lock is needed.
