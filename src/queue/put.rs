@@ -40,6 +40,7 @@ where
         Ok(())
     }
 
+    #[inline]
     pub(super) fn parcel(&self, item: T) -> Result<Parcel<T>, (Failure, T)> {
         if let Err(failure) = self.may_put() {
             return Err((failure, item));
@@ -52,16 +53,20 @@ where
         Ok(parcel)
     }
 
+    #[inline]
     fn settle(&self, done: Result<(), Refused>, parcel: Parcel<T>) -> Result<(), (Failure, T)> {
         match done {
             Ok(()) => {
                 parcel.sent();
                 Ok(())
             }
-            Err(refused) => {
-                Err((Failure::new(refused, parcel.len(), self.queue.limit()), parcel.into_item()))
-            }
+            Err(refused) => Err(self.refused(refused, parcel)),
         }
+    }
+
+    #[cold]
+    fn refused(&self, refused: Refused, parcel: Parcel<T>) -> (Failure, T) {
+        (Failure::new(refused, parcel.len(), self.queue.limit()), parcel.into_item())
     }
 
     /// Puts an item at the end of the queue, and waits while the queue is full.

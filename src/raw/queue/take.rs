@@ -61,6 +61,28 @@ pub(super) struct Found<'a> {
     pub(super) left: Option<u32>,
 }
 
+impl Found<'_> {
+    /// Whether its payload stands in blocks of its own, or descriptors belong to it.
+    #[inline]
+    fn is_more_than_bytes(&self) -> bool {
+        self.facts.flags.has(Flags::EXTENT.with(Flags::LUGGAGE))
+    }
+
+    /// As it is said to be, if that can be true of the record that the head stands at.
+    #[inline]
+    fn checked(mut self, head: Cursor) -> Result<Self, Nonsense> {
+        let facts = &self.facts;
+        let length = usize::try_from(facts.length).map_err(|_| Nonsense)?;
+        let is_long = length > record::INLINE;
+        let is_right = facts.number == head.number()
+            && !facts.flags.has(Flags::JUMP)
+            && facts.flags.has(Flags::EXTENT) == is_long
+            && self.at % BLOCK + record::size(length) + UNIT <= BLOCK;
+        self.length = length;
+        if is_right { Ok(self) } else { Err(Nonsense) }
+    }
+}
+
 impl Queue {
     /// Copies as many records as there are, up to `most` and up to the first that has more to it than its bytes, and moves the head
     /// behind all of them in one step. If that one is the first, it is taken alone. Under the get lock.
@@ -77,10 +99,7 @@ impl Queue {
         while count < all {
             // What was read before it is whole. What is wrong with this one is told when it is the first.
             let Ok(found) = self.find(next) else { break };
-            if found.facts.flags.has(Flags::EXTENT) || found.facts.flags.has(Flags::LUGGAGE) {
-                break;
-            }
-            if self.copy_short(&found, basket.bytes()).is_err() {
+            if found.is_more_than_bytes() || self.copy_bytes(&found, basket.bytes()).is_err() {
                 break;
             }
             basket.add(found.facts.flags, found.length);
@@ -130,8 +149,21 @@ impl Queue {
         let found = self.find(head)?;
         into.clear();
         let next = head.after_one(found.at + record::size(found.length));
-        let commit = || side.commit(next);
-        let payload = self.copy_short(&found, into)?;
+        let (flags, more) = (found.facts.flags, next.number() != tail.number());
+        if found.is_more_than_bytes() || found.left.is_some() {
+            let rest = self.win_with_rest(&found, next, into)?;
+            return Ok(Won { flags, more, rest: Some(Box::new(rest)) });
+        }
+        self.copy_bytes(&found, into)?;
+        self.note_taken(1);
+        side.commit(next);
+        Ok(Won { flags, more, rest: None })
+    }
+
+    #[cold]
+    fn win_with_rest(&self, found: &Found<'_>, next: Cursor, into: &mut Vec<u8>) -> Result<Rest, NotWon> {
+        let side = &self.words.get;
+        let payload = self.copy_short(found, into)?;
         let me = self.region().me();
         if let Some(block) = found.left {
             // If we die between the commit and freeing it, it has a dead owner and no record leads to it.
@@ -144,15 +176,13 @@ impl Queue {
         self.note_taken(1);
         if found.facts.flags.has(Flags::LUGGAGE) {
             luggage = self.luggage(found.facts.nonce)?;
-            commit();
+            side.commit(next);
             self.region().drop_luggage();
             self.space().notify_one();
         } else {
-            commit();
+            side.commit(next);
         }
-        let has_rest = payload.is_some() || found.left.is_some() || !luggage.is_empty();
-        let rest = has_rest.then(|| Box::new(Rest { luggage, payload, left: found.left }));
-        Ok(Won { flags: found.facts.flags, more: next.number() != tail.number(), rest })
+        Ok(Rest { luggage, payload, left: found.left })
     }
 
     /// Duplicates of the descriptors that travel with a record. Lost ones are missed when it is decoded.
@@ -166,27 +196,26 @@ impl Queue {
     }
 
     /// The record that the head stands at, checked.
-    #[inline]
+    // Always: of a batch, this and the copy is all that is done for each.
+    #[inline(always)]
     pub(super) fn find(&self, head: Cursor) -> Result<Found<'_>, Nonsense> {
-        let (mut at, mut left) = (head.position(), None);
-        let mut descriptor = self.descriptor(at)?;
-        let mut facts = descriptor.read();
+        let at = head.position();
+        let descriptor = self.descriptor(at)?;
+        let facts = descriptor.read();
         if facts.flags.has(Flags::JUMP) {
-            left = Some(u32::try_from(at / BLOCK).map_err(|_| Nonsense)?);
-            at = facts.offset;
-            if !at.is_multiple_of(BLOCK) {
-                return Err(Nonsense);
-            }
-            descriptor = self.descriptor(at)?;
-            facts = descriptor.read();
+            return self.find_behind_a_jump(head, facts.offset);
         }
-        let length = usize::try_from(facts.length).map_err(|_| Nonsense)?;
-        let is_long = length > record::INLINE;
-        let is_right = facts.number == head.number()
-            && !facts.flags.has(Flags::JUMP)
-            && facts.flags.has(Flags::EXTENT) == is_long
-            && at % BLOCK + record::size(length) + UNIT <= BLOCK;
-        if is_right { Ok(Found { at, descriptor, facts, length, left }) } else { Err(Nonsense) }
+        Found { at, descriptor, facts, length: 0, left: None }.checked(head)
+    }
+
+    #[cold]
+    fn find_behind_a_jump(&self, head: Cursor, at: u64) -> Result<Found<'_>, Nonsense> {
+        let left = Some(u32::try_from(head.position() / BLOCK).map_err(|_| Nonsense)?);
+        if !at.is_multiple_of(BLOCK) {
+            return Err(Nonsense);
+        }
+        let descriptor = self.descriptor(at)?;
+        Found { at, descriptor, facts: descriptor.read(), length: 0, left }.checked(head)
     }
 
     #[inline]
@@ -195,23 +224,28 @@ impl Queue {
     }
 
     /// Copies a short payload; gives the blocks of a long one.
-    #[inline]
     pub(super) fn copy_short(
         &self,
         found: &Found<'_>,
         into: &mut Vec<u8>,
     ) -> Result<Option<(Vec<u32>, usize)>, Nonsense> {
-        let length = found.length;
         if found.facts.flags.has(Flags::EXTENT) {
+            let length = found.length;
             return self.payload_blocks(&found.facts, length).map(|blocks| Some((blocks, length)));
         }
-        if length <= record::SMALL {
-            found.descriptor.append_small_to(length, into);
-        } else {
-            let start = self.blocks.offset(found.at + UNIT);
-            self.blocks.area().append_to(start, length, into).ok_or(Nonsense)?;
-        }
+        self.copy_bytes(found, into)?;
         Ok(None)
+    }
+
+    /// Appends a short payload.
+    #[inline(always)]
+    fn copy_bytes(&self, found: &Found<'_>, into: &mut Vec<u8>) -> Result<(), Nonsense> {
+        if found.length <= record::SMALL {
+            found.descriptor.append_small_to(found.length, into);
+            return Ok(());
+        }
+        let start = self.blocks.offset(found.at + UNIT);
+        self.blocks.area().append_to(start, found.length, into).ok_or(Nonsense)
     }
 
     /// The blocks of the long payload that a record names.
