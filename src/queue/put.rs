@@ -54,19 +54,23 @@ where
     }
 
     #[inline]
-    fn settle(&self, done: Result<(), Refused>, parcel: Parcel<T>) -> Result<(), (Failure, T)> {
-        match done {
-            Ok(()) => {
-                parcel.sent();
-                Ok(())
-            }
-            Err(refused) => Err(self.refused(refused, parcel)),
+    fn settle<E>(
+        &self,
+        done: Result<(), Refused>,
+        parcel: Parcel<T>,
+        error: impl FnOnce(Failure, T) -> E,
+    ) -> Result<(), E> {
+        if let Err(refused) = done {
+            return Err(self.refused(refused, parcel, error));
         }
+        parcel.sent();
+        Ok(())
     }
 
     #[cold]
-    fn refused(&self, refused: Refused, parcel: Parcel<T>) -> (Failure, T) {
-        (Failure::new(refused, parcel.len(), self.queue.limit()), parcel.into_item())
+    fn refused<E>(&self, refused: Refused, parcel: Parcel<T>, error: impl FnOnce(Failure, T) -> E) -> E {
+        let failure = Failure::new(refused, parcel.len(), self.queue.limit());
+        error(failure, parcel.into_item())
     }
 
     /// Puts an item at the end of the queue, and waits while the queue is full.
@@ -93,7 +97,7 @@ where
             Some(done) => done,
             None => never(blocking(self.queue.put(&mut Park::new(), parcel.message(), Patience::Waits))),
         };
-        self.settle(done, parcel).map_err(|(failure, item)| PutError::new(failure, item))
+        self.settle(done, parcel, PutError::new)
     }
 
     /// Puts an item if there is room, now or never. Python's `Queue.put_nowait`.
@@ -105,7 +109,7 @@ where
     pub fn try_put(&self, item: T) -> Result<(), TryPutError<T>> {
         let parcel = self.parcel(item).map_err(|(failure, item)| TryPutError::new(failure, item))?;
         let done = self.queue.try_put(parcel.message());
-        self.settle(done, parcel).map_err(|(failure, item)| TryPutError::new(failure, item))
+        self.settle(done, parcel, TryPutError::new)
     }
 
     /// [`put`](Self::put) for `timeout` at the longest; zero tries once.
@@ -122,7 +126,7 @@ where
             let put = self.queue.put(&mut waiter, parcel.message(), Patience::Waits);
             blocking(put).unwrap_or(Err(Refused::Full))
         };
-        self.settle(done, parcel).map_err(|(failure, item)| PutTimeoutError::new(failure, item))
+        self.settle(done, parcel, PutTimeoutError::new)
     }
 
     /// [`put`](Self::put), suspending the task.
@@ -146,6 +150,6 @@ where
             Some(done) => done,
             None => never(suspended(self.queue.put(&mut Suspend::new(), message, Patience::Waits)).await),
         };
-        self.settle(done, parcel).map_err(|(failure, item)| PutError::new(failure, item))
+        self.settle(done, parcel, PutError::new)
     }
 }
