@@ -61,15 +61,18 @@ pub(super) struct Found<'a> {
     pub(super) left: Option<u32>,
 }
 
-impl Found<'_> {
-    /// Whether its payload stands in blocks of its own, or descriptors belong to it.
-    #[inline]
-    fn is_more_than_bytes(&self) -> bool {
-        self.facts.flags.has(Flags::EXTENT.with(Flags::LUGGAGE))
-    }
+/// A record that passed all checks, and to which there is no more than its bytes.
+struct Short<'a> {
+    at: u64,
+    /// Where the next record begins.
+    end: u64,
+    descriptor: &'a Descriptor,
+    flags: Flags,
+    length: usize,
+}
 
+impl<'a> Found<'a> {
     /// As it is said to be, if that can be true of the record that the head stands at.
-    #[inline]
     fn checked(mut self, head: Cursor) -> Result<Self, Nonsense> {
         let facts = &self.facts;
         let length = usize::try_from(facts.length).map_err(|_| Nonsense)?;
@@ -80,6 +83,12 @@ impl Found<'_> {
             && self.at % BLOCK + record::size(length) + UNIT <= BLOCK;
         self.length = length;
         if is_right { Ok(self) } else { Err(Nonsense) }
+    }
+
+    fn short(&self) -> Option<Short<'a>> {
+        let &Found { at, descriptor, length, facts: Facts { flags, .. }, .. } = self;
+        let end = at + record::size(length);
+        (!flags.has(Flags::MORE_THAN_BYTES)).then_some(Short { at, end, descriptor, flags, length })
     }
 }
 
@@ -97,14 +106,20 @@ impl Queue {
         basket.expect(all);
         let (mut next, mut count, mut left) = (head, 0, Vec::new());
         while count < all {
-            // What was read before it is whole. What is wrong with this one is told when it is the first.
-            let Ok(found) = self.find(next) else { break };
-            if found.is_more_than_bytes() || self.copy_bytes(&found, basket.bytes()).is_err() {
+            let (short, block) = match self.find_short(next) {
+                Some(short) => (short, None),
+                None => match self.find(next).map(|found| (found.short(), found.left)) {
+                    Ok((Some(short), block)) => (short, block),
+                    // What was read before it is whole. What is wrong with this one is told when it is the first.
+                    _ => break,
+                },
+            };
+            if self.copy_bytes(short.at, short.descriptor, short.length, basket.bytes()).is_err() {
                 break;
             }
-            basket.add(found.facts.flags, found.length);
-            left.extend(found.left);
-            next = next.after_one(found.at + record::size(found.length));
+            left.extend(block);
+            basket.add(short.flags, short.length);
+            next = next.after_one(short.end);
             count += 1;
         }
         if count == 0 {
@@ -113,7 +128,7 @@ impl Queue {
             return Ok(WonMany { count: 1, more: won.more, left, lone: Some((won, bytes)) });
         }
         for &block in &left {
-            // As in `win`.
+            // As in `win_with_rest`.
             self.blocks.rename(self.region().me(), block);
         }
         self.note_taken(count);
@@ -146,24 +161,21 @@ impl Queue {
         if head.number() == tail.number() {
             tail = self.look_at_tail(head)?;
         }
-        let found = self.find(head)?;
         into.clear();
-        let next = head.after_one(found.at + record::size(found.length));
-        let (flags, more) = (found.facts.flags, next.number() != tail.number());
-        if found.is_more_than_bytes() || found.left.is_some() {
-            let rest = self.win_with_rest(&found, next, into)?;
-            return Ok(Won { flags, more, rest: Some(Box::new(rest)) });
-        }
-        self.copy_bytes(&found, into)?;
+        let Some(short) = self.find_short(head) else { return self.win_with_rest(head, tail, into) };
+        self.copy_bytes(short.at, short.descriptor, short.length, into)?;
+        let next = head.after_one(short.end);
         self.note_taken(1);
         side.commit(next);
-        Ok(Won { flags, more, rest: None })
+        Ok(Won { flags: short.flags, more: next.number() != tail.number(), rest: None })
     }
 
     #[cold]
-    fn win_with_rest(&self, found: &Found<'_>, next: Cursor, into: &mut Vec<u8>) -> Result<Rest, NotWon> {
+    fn win_with_rest(&self, head: Cursor, tail: Cursor, into: &mut Vec<u8>) -> Result<Won, NotWon> {
         let side = &self.words.get;
-        let payload = self.copy_short(found, into)?;
+        let found = self.find(head)?;
+        let next = head.after_one(found.at + record::size(found.length));
+        let payload = self.copy_short(&found, into)?;
         let me = self.region().me();
         if let Some(block) = found.left {
             // If we die between the commit and freeing it, it has a dead owner and no record leads to it.
@@ -182,7 +194,8 @@ impl Queue {
         } else {
             side.commit(next);
         }
-        Ok(Rest { luggage, payload, left: found.left })
+        let rest = Some(Box::new(Rest { luggage, payload, left: found.left }));
+        Ok(Won { flags: found.facts.flags, more: next.number() != tail.number(), rest })
     }
 
     /// Duplicates of the descriptors that travel with a record. Lost ones are missed when it is decoded.
@@ -195,9 +208,23 @@ impl Queue {
         }
     }
 
-    /// The record that the head stands at, checked.
+    /// The record that the head stands at, checked. `None`: there is more to it, or it stands elsewhere, or can't be true; to be
+    /// [found](Self::find) out.
     // Always: of a batch, this and the copy is all that is done for each.
     #[inline(always)]
+    fn find_short(&self, head: Cursor) -> Option<Short<'_>> {
+        let at = head.position();
+        let descriptor = self.descriptor(at).ok()?;
+        let Facts { number, length, flags, .. } = descriptor.read();
+        let length = usize::try_from(length).ok().filter(|&length| length <= record::INLINE)?;
+        let size = record::size(length);
+        let is_right = number == head.number()
+            && !flags.has(Flags::MORE_THAN_BYTES)
+            && at % BLOCK + size + UNIT <= BLOCK;
+        is_right.then_some(Short { at, end: at + size, descriptor, flags, length })
+    }
+
+    /// The record that the head stands at, checked.
     pub(super) fn find(&self, head: Cursor) -> Result<Found<'_>, Nonsense> {
         let at = head.position();
         let descriptor = self.descriptor(at)?;
@@ -233,19 +260,25 @@ impl Queue {
             let length = found.length;
             return self.payload_blocks(&found.facts, length).map(|blocks| Some((blocks, length)));
         }
-        self.copy_bytes(found, into)?;
+        self.copy_bytes(found.at, found.descriptor, found.length, into)?;
         Ok(None)
     }
 
-    /// Appends a short payload.
+    /// Appends the short payload of the record that stands there.
     #[inline(always)]
-    fn copy_bytes(&self, found: &Found<'_>, into: &mut Vec<u8>) -> Result<(), Nonsense> {
-        if found.length <= record::SMALL {
-            found.descriptor.append_small_to(found.length, into);
+    fn copy_bytes(
+        &self,
+        at: u64,
+        descriptor: &Descriptor,
+        length: usize,
+        into: &mut Vec<u8>,
+    ) -> Result<(), Nonsense> {
+        if length <= record::SMALL {
+            descriptor.append_small_to(length, into);
             return Ok(());
         }
-        let start = self.blocks.offset(found.at + UNIT);
-        self.blocks.area().append_to(start, found.length, into).ok_or(Nonsense)
+        let start = self.blocks.offset(at + UNIT);
+        self.blocks.area().append_to(start, length, into).ok_or(Nonsense)
     }
 
     /// The blocks of the long payload that a record names.
