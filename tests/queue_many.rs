@@ -152,6 +152,21 @@ fn a_batch_gives_up_after_its_time() {
     });
 }
 
+#[test]
+fn the_time_of_a_batch_is_for_all_of_it() {
+    let queue = AioQueue::unbounded().unwrap();
+    let slow = (0..200_u64).inspect(|item| {
+        if item % 64 == 0 {
+            std::thread::sleep(SOON * 2);
+        }
+    });
+    let error = queue.put_many_timeout(slow, SOON).unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+    assert_eq!(error.put(), queue.len());
+    assert!(queue.len() < 200);
+    assert!(error.into_inner().into_iter().eq(queue.len() as u64..200));
+}
+
 /// Takes all in batches, each of which may take long to come.
 fn get_in_time(queue: AioQueue<u64>, side: Side) -> Vec<u64> {
     let mut all = Vec::new();
@@ -237,6 +252,29 @@ fn a_closed_queue_says_so_in_every_form() {
     let error: GetManyTimeoutError<u64> = queue.get_many_timeout(9, LATE).unwrap_err();
     assert!(error.is_closed() && !error.is_timeout());
     assert!(matches!(queue.get_many(9).unwrap_err().reasons(), [GetError::Closed]));
+}
+
+#[cfg(feature = "tokio")]
+#[test]
+fn a_cancelled_batch_takes_nothing() {
+    let _watchdog = kit::Watchdog::new("cancelled batches");
+    let queue = AioQueue::bounded(5).unwrap();
+    let putter = {
+        let queue = queue.clone();
+        std::thread::spawn(move || queue.put_many(0..2000_u64).unwrap())
+    };
+    let got = kit::runtime().block_on(async {
+        let mut got = Vec::new();
+        while got.len() < 2000 {
+            tokio::select! {
+                items = queue.coro_get_many(3) => got.extend(items.unwrap()),
+                () = tokio::task::yield_now() => {}
+            }
+        }
+        got
+    });
+    assert_eq!(putter.join().unwrap(), 2000);
+    assert!(got.into_iter().eq(0..2000));
 }
 
 /// Of every kind: moved, plain, and through the codec.

@@ -40,7 +40,7 @@ where
     ///
     /// [`PutManyError`] says how many were put and gives back the items that it had taken out of `items` and not put.
     pub fn put_many(&self, items: impl IntoIterator<Item = T>) -> Result<usize, PutManyError<T>> {
-        Ok(blocking(self.put_all(Park::new, Patience::Waits, &mut items.into_iter()))?)
+        Ok(blocking(self.put_all(Park::new, Patience::Waits, None, &mut items.into_iter()))?)
     }
 
     /// Puts as many of these items as there is room for, now or never.
@@ -57,8 +57,8 @@ where
     ///
     /// # Errors
     ///
-    /// [`PutManyTimeoutError`], with the reason [`PutTimeoutError::Timeout`](super::PutTimeoutError::Timeout) if there was not room for
-    /// all in time, says how many were put and gives back the others: all of them, so `items` must have an end.
+    /// [`PutManyTimeoutError`], with the reason [`PutTimeoutError::Timeout`](super::PutTimeoutError::Timeout) if not all could be put in
+    /// time, says how many were put and gives back the others: all of them, so `items` must have an end.
     pub fn put_many_timeout(
         &self,
         items: impl IntoIterator<Item = T>,
@@ -69,7 +69,7 @@ where
             return Ok(self.put_now(items)?);
         }
         let deadline = Deadline::after(timeout);
-        let put = self.put_all(|| ParkUntil::new(deadline), Patience::Waits, &mut items);
+        let put = self.put_all(|| ParkUntil::new(deadline), Patience::Waits, Some(deadline), &mut items);
         Ok(blocking(put).map_err(|stopped| stopped.with_all(items))?)
     }
 
@@ -92,12 +92,12 @@ where
         I: IntoIterator<Item = T>,
         I::IntoIter: Send,
     {
-        Ok(suspended(self.put_all(Suspend::new, Patience::Waits, &mut items.into_iter())).await?)
+        Ok(suspended(self.put_all(Suspend::new, Patience::Waits, None, &mut items.into_iter())).await?)
     }
 
     fn put_now(&self, mut items: impl Iterator<Item = T>) -> Result<usize, Stopped<T>> {
         let waiter = || ParkUntil::new(Queue::grace());
-        let put = self.put_all(waiter, Patience::Tries, &mut items);
+        let put = self.put_all(waiter, Patience::Tries, None, &mut items);
         blocking(put).map_err(|stopped| stopped.with_all(items))
     }
 
@@ -105,13 +105,20 @@ where
         &self,
         waiter: impl Fn() -> W,
         patience: Patience,
+        limit: Option<Deadline>,
         items: &mut impl Iterator<Item = T>,
     ) -> Result<usize, Stopped<T>> {
         let mut batch = Batch::<T, C>::new(&self.form, items.size_hint().0);
         let mut put = 0;
         loop {
             let filled = self.fill(&mut batch, items);
-            let (done, failure) = self.put_batch(&waiter, patience, &mut batch).await;
+            // Who never has to wait, or never for long, would not hear of it otherwise.
+            let is_late = put > 0 && batch.len() > 0 && limit.is_some_and(Deadline::has_passed);
+            let (done, failure) = if is_late {
+                (0, Some(Failure::NoRoom))
+            } else {
+                self.put_batch(&waiter, patience, &mut batch).await
+            };
             put += done;
             let (failure, refused) = match (failure, filled) {
                 (None, Ok(more)) => {
