@@ -81,6 +81,7 @@ publish-before-payload                queue case_31
 publish-before-payload                queue_deaths case_44
 close-beside-the-tail                 queue case_35_a_put
 a-left-block-is-not-freed             queue_large a_consumer
+a-left-block-is-not-freed             queue_large batches
 a-cancelled-put-keeps-its-blocks      queue_tasks case_50_a_cancelled
 pipe-takes-without-a-look             pipe_handles case_112_a_receiver_short
 one-of-several-blocks-in-its-look     pipe case_107_a_killed_receiver

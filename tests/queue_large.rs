@@ -278,6 +278,30 @@ fn a_consumer_that_keeps_up_uses_little_memory() {
     }
 }
 
+fn keep_up_in_batches(size: usize, count: usize) -> u64 {
+    let queue = AioQueue::unbounded().unwrap();
+    let mut most = 0;
+    for turn in 0..count {
+        assert_eq!(queue.put_many((0..20).map(|_| vec![5_u8; size])).unwrap(), 20);
+        assert_eq!(queue.get_many(20).unwrap(), vec![vec![5_u8; size]; 20]);
+        if turn % 100 == 0 {
+            most = most.max(memory());
+        }
+    }
+    most
+}
+
+/// A batch may leave several blocks at once.
+#[test]
+fn batches_that_keep_up_use_little_memory() {
+    let _watchdog = Watchdog::new("keep_up_in_batches");
+    for (size, count) in [(8, 20_000), (1000, 3000), (30_000, 500), (100_000, 100)] {
+        let child = aioprocessing::AioProcess::spawn(keep_up_in_batches, (size, count)).unwrap();
+        let most = child.join().unwrap();
+        assert!(most < 6144, "{size} bytes: {most} KiB");
+    }
+}
+
 /// Puts for so long, and never gets far ahead.
 fn put_for(queue: AioQueue<Vec<u8>>, size: usize, time: std::time::Duration) -> u64 {
     let begun = std::time::Instant::now();

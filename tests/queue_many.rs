@@ -3,7 +3,12 @@
 
 mod kit;
 
-use aioprocessing::AioQueue;
+use std::time::Duration;
+
+use aioprocessing::{
+    AioQueue, GetError, GetManyTimeoutError, GetTimeoutError, PutManyTimeoutError, PutTimeoutError,
+    TryGetError, TryPutError,
+};
 use kit::sides::{Side, each, start};
 
 aioprocessing::test_support!();
@@ -77,6 +82,236 @@ fn what_a_batch_could_not_put_comes_back() {
     assert_eq!(error.put(), 2);
     assert_eq!(error.into_inner()[0].len(), 2 << 20);
     assert_eq!(limited.get_many(9).unwrap().len(), 2, "long ones come in batches, too");
+}
+
+/// `put_many` for a time, and what came back: how many were put, and the others.
+fn put_many_for(
+    side: Side,
+    queue: &AioQueue<u64>,
+    items: std::ops::Range<u64>,
+    time: Duration,
+) -> (usize, Vec<u64>) {
+    match side {
+        Side::Blocking => match queue.put_many_timeout(items, time) {
+            Ok(put) => (put, Vec::new()),
+            Err(error) => {
+                assert!(error.is_timeout() && !error.is_closed(), "{error}");
+                assert!(matches!(error.reason(), PutTimeoutError::Timeout(())));
+                (error.put(), error.into_inner())
+            }
+        },
+        #[cfg(feature = "tokio")]
+        Side::Coro => {
+            let put = queue.coro_put_many(items.clone());
+            let done = kit::runtime().block_on(async { tokio::time::timeout(time, put).await });
+            match done {
+                Ok(put) => (put.unwrap(), Vec::new()),
+                Err(_) => (queue.len(), (items.start + queue.len() as u64..items.end).collect()),
+            }
+        }
+        #[cfg(not(feature = "tokio"))]
+        Side::Coro => unreachable!("not in ALL"),
+    }
+}
+
+/// `None`: the time was over.
+fn get_many_for(side: Side, queue: &AioQueue<u64>, most: usize, time: Duration) -> Option<Vec<u64>> {
+    match side {
+        Side::Blocking => match queue.get_many_timeout(most, time) {
+            Ok(items) => Some(items),
+            Err(error) => {
+                assert!(error.is_timeout() && !error.is_closed(), "{error}");
+                assert!(matches!(error.reasons(), [GetTimeoutError::Timeout]));
+                None
+            }
+        },
+        #[cfg(feature = "tokio")]
+        Side::Coro => {
+            let got = queue.coro_get_many(most);
+            let done = kit::runtime().block_on(async { tokio::time::timeout(time, got).await });
+            done.ok().map(Result::unwrap)
+        }
+        #[cfg(not(feature = "tokio"))]
+        Side::Coro => unreachable!("not in ALL"),
+    }
+}
+
+const SOON: Duration = Duration::from_millis(5);
+const LATE: Duration = Duration::from_secs(60);
+
+#[test]
+fn a_batch_gives_up_after_its_time() {
+    each("time of batches", |side, _, _| {
+        let queue = AioQueue::bounded(100).unwrap();
+        assert_eq!(get_many_for(side, &queue, 5, SOON), None);
+        let (put, left) = put_many_for(side, &queue, 0..250, SOON);
+        assert_eq!(put, 100);
+        assert!(left.into_iter().eq(100..250), "all that was not put comes back");
+        assert!(get_many_for(side, &queue, 1000, LATE).unwrap().into_iter().eq(0..100));
+        assert_eq!(get_many_for(side, &queue, 5, SOON), None);
+    });
+}
+
+#[test]
+fn the_time_of_a_batch_is_for_all_of_it() {
+    let queue = AioQueue::unbounded().unwrap();
+    let slow = (0..200_u64).inspect(|item| {
+        if item % 64 == 0 {
+            std::thread::sleep(SOON * 2);
+        }
+    });
+    let error = queue.put_many_timeout(slow, SOON).unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+    assert_eq!(error.put(), queue.len());
+    assert!(queue.len() < 200);
+    assert!(error.into_inner().into_iter().eq(queue.len() as u64..200));
+}
+
+/// Takes all in batches, each of which may take long to come.
+fn get_in_time(queue: AioQueue<u64>, side: Side) -> Vec<u64> {
+    let mut all = Vec::new();
+    while all.len() < 1000 {
+        all.extend(get_many_for(side, &queue, 32, LATE).expect("it is late"));
+    }
+    all
+}
+
+#[test]
+fn a_batch_waits_for_its_time() {
+    each("batches in time", |side, place, _| {
+        let queue = AioQueue::bounded(10).unwrap();
+        let getter = start!(place, get_in_time, (queue.clone(), side));
+        assert_eq!(put_many_for(side, &queue, 0..1000, LATE), (1000, Vec::new()));
+        assert!(getter.join().into_iter().eq(0..1000));
+    });
+}
+
+/// Takes what is there until it was all.
+fn get_now(queue: AioQueue<u64>, _: Side) -> Vec<u64> {
+    let mut all = Vec::new();
+    while all.len() < 1000 {
+        match queue.try_get_many(32) {
+            Ok(items) => {
+                assert!((1..=32).contains(&items.len()));
+                all.extend(items);
+            }
+            Err(error) => {
+                assert!(error.is_empty() && !error.is_closed(), "{error}");
+                assert!(error.into_inner().is_empty());
+                std::thread::yield_now();
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn a_batch_now_or_never() {
+    each("batches at once", |side, place, _| {
+        let queue = AioQueue::bounded(10).unwrap();
+        assert!(queue.try_get_many(3).unwrap_err().is_empty());
+        assert_eq!(queue.try_get_many(0).unwrap(), []);
+        let getter = start!(place, get_now, (queue.clone(), side));
+        let mut left: Vec<u64> = (0..1000).collect();
+        while !left.is_empty() {
+            let before = left.len();
+            left = match queue.try_put_many(left) {
+                Ok(put) => {
+                    assert_eq!(put, before);
+                    Vec::new()
+                }
+                Err(error) => {
+                    assert!(error.is_full() && !error.is_closed(), "{error}");
+                    assert!(matches!(error.reason(), TryPutError::Full(())));
+                    let put = error.put();
+                    let left = error.into_inner();
+                    assert_eq!(put + left.len(), before, "those that were not even looked at come back, too");
+                    left
+                }
+            };
+            std::thread::yield_now();
+        }
+        assert!(getter.join().into_iter().eq(0..1000));
+    });
+}
+
+#[test]
+fn a_closed_queue_says_so_in_every_form() {
+    let queue = AioQueue::unbounded().unwrap();
+    queue.put(1_u64).unwrap();
+    queue.close();
+    let error = queue.try_put_many([5, 6]).unwrap_err();
+    assert!(error.is_closed() && !error.is_full() && error.put() == 0);
+    assert_eq!(error.into_inner(), [5, 6]);
+    let error: PutManyTimeoutError<u64> = queue.put_many_timeout([5, 6], LATE).unwrap_err();
+    assert!(error.is_closed() && !error.is_timeout() && error.put() == 0);
+    assert_eq!(error.into_inner(), [5, 6]);
+    assert_eq!(queue.try_get_many(9).unwrap(), [1]);
+    let error = queue.try_get_many(9).unwrap_err();
+    assert!(error.is_closed() && matches!(error.reasons(), [TryGetError::Closed]));
+    let error: GetManyTimeoutError<u64> = queue.get_many_timeout(9, LATE).unwrap_err();
+    assert!(error.is_closed() && !error.is_timeout());
+    assert!(matches!(queue.get_many(9).unwrap_err().reasons(), [GetError::Closed]));
+}
+
+#[cfg(feature = "tokio")]
+#[test]
+fn a_cancelled_batch_takes_nothing() {
+    let _watchdog = kit::Watchdog::new("cancelled batches");
+    let queue = AioQueue::bounded(5).unwrap();
+    let putter = {
+        let queue = queue.clone();
+        std::thread::spawn(move || queue.put_many(0..2000_u64).unwrap())
+    };
+    let got = kit::runtime().block_on(async {
+        let mut got = Vec::new();
+        while got.len() < 2000 {
+            tokio::select! {
+                items = queue.coro_get_many(3) => got.extend(items.unwrap()),
+                () = tokio::task::yield_now() => {}
+            }
+        }
+        got
+    });
+    assert_eq!(putter.join().unwrap(), 2000);
+    assert!(got.into_iter().eq(0..2000));
+}
+
+/// Of every kind: moved, plain, and through the codec.
+#[test]
+fn batches_of_every_kind_of_item() {
+    fn pass<T>(items: Vec<T>)
+    where
+        T: serde::Serialize
+            + serde::de::DeserializeOwned
+            + Clone
+            + PartialEq
+            + std::fmt::Debug
+            + Send
+            + 'static,
+    {
+        let queue = AioQueue::unbounded().unwrap();
+        for most in [1, 7, 64, 1000] {
+            assert_eq!(queue.put_many(items.clone()).unwrap(), items.len());
+            let mut all = Vec::new();
+            while all.len() < items.len() {
+                let some = queue.get_many(most).unwrap();
+                assert_eq!(some.len(), most.min(items.len() - all.len()), "they were all there");
+                all.extend(some);
+            }
+            assert_eq!(all, items);
+        }
+    }
+    let texts = (0..300_usize).map(|i| "x".repeat(i * 7 % 90));
+    pass(texts.clone().collect::<Vec<String>>());
+    pass(texts.clone().map(String::into_bytes).collect());
+    pass((0..300_u64).map(|i| [i, i + 1]).collect());
+    pass((0..300_u64).map(|i| vec![i; (i % 9) as usize]).collect());
+    pass(texts.map(|text| (text.len() as u8, text, Some(1.5))).collect());
+    // Across many blocks, and with long ones among them, each of which is put and got alone.
+    let lengths = [10, 30_000, 32_640, 32_641, 5, 150_000, 24, 25, 0, 65_536, 65_536, 3];
+    pass((0..60_usize).map(|i| vec![i as u8; lengths[i % lengths.len()]]).collect());
+    pass((0..60_usize).map(|i| (i, "x".repeat(lengths[i % lengths.len()]))).collect());
 }
 
 #[test]

@@ -35,6 +35,8 @@ fn the_futures_are_send() {
     let queue = AioQueue::<std::cell::Cell<u8>>::unbounded().unwrap();
     drop(send(queue.coro_put(std::cell::Cell::new(1))));
     drop(send(queue.coro_get()));
+    drop(send(queue.coro_put_many(vec![std::cell::Cell::new(1)])));
+    drop(send(queue.coro_get_many(3)));
 }
 
 #[test]

@@ -211,6 +211,27 @@ impl<A: 'static, B: 'static> Turned<A, B> {
 }
 
 #[test]
+fn in_a_batch_what_cannot_be_read_does_not_take_others_with_it() {
+    let numbers = AioQueue::<u32>::unbounded().unwrap();
+    let texts = Turned::<u32, String>::turn(&numbers);
+    numbers.put_many([1, 2]).unwrap();
+    texts.put("text".to_owned()).unwrap();
+    numbers.put(3).unwrap();
+    let error = numbers.get_many(9).unwrap_err();
+    assert!(matches!(error.reasons(), [GetError::Decode { bytes, .. }] if bytes == b"text"));
+    assert_eq!(error.into_inner(), [1, 2, 3]);
+    // Those go through the codec.
+    let pairs = Turned::<u32, (u8, String)>::turn(&numbers);
+    let pair = |number| (number, "pair".to_owned());
+    pairs.put(pair(1)).unwrap();
+    texts.put("text".to_owned()).unwrap();
+    pairs.put_many([pair(2), pair(3)]).unwrap();
+    let error = pairs.get_many(9).unwrap_err();
+    assert!(matches!(error.reasons(), [GetError::Decode { bytes, .. }] if bytes == b"text"));
+    assert_eq!(error.into_inner(), [pair(1), pair(2), pair(3)]);
+}
+
+#[test]
 fn numbers_of_another_type_are_errors_and_no_other_numbers() {
     fn mistaken<A, B>(item: A, bytes: usize)
     where

@@ -12,8 +12,6 @@ fn root() -> PathBuf {
 const WITHOUT: &[(&str, &str, &[&str], &str)] = &[
     ("AioCondition", "wait", &["try_"], "it would have given up the lock for nothing"),
     ("AioCondition", "wait_for", &["try_"], "as `wait`"),
-    ("AioQueue", "get_many", &["try_", "_timeout"], "`try_get` and `get_timeout` take one by one"),
-    ("AioQueue", "put_many", &["try_", "_timeout"], "`try_put` and `put_timeout` put one by one"),
     ("AioPool", "apply", &["try_"], "nothing is done at once; a task of `submit` can be asked"),
     ("AioPool", "map", &["try_", "_timeout"], "the time limit is that of each task"),
     ("AioPool", "starmap", &["try_", "_timeout"], "as `map`"),

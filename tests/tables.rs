@@ -111,10 +111,14 @@ fn every_error_is_one() {
     error::<PutTimeoutError<u8>>();
     error::<TryPutError<u8>>();
     error::<PutManyError<u8>>();
+    error::<PutManyTimeoutError<u8>>();
+    error::<TryPutManyError<u8>>();
     error::<GetError>();
     error::<GetTimeoutError>();
     error::<TryGetError>();
     error::<GetManyError<u8>>();
+    error::<GetManyTimeoutError<u8>>();
+    error::<TryGetManyError<u8>>();
     error::<JoinQueueError>();
     error::<TaskDoneError>();
     error::<PipeError>();
@@ -249,6 +253,14 @@ async fn every_waiting_operation_has_four_forms() {
     assert!(queue.get().is_ok());
     assert!(queue.get_timeout(NOW).is_ok());
     assert_eq!(future(queue.coro_get()).await.unwrap(), 4);
+    assert_eq!(queue.try_put_many([1, 2]).unwrap(), 2);
+    assert_eq!(queue.put_many([3, 4]).unwrap(), 2);
+    assert_eq!(queue.put_many_timeout([5, 6], NOW).unwrap(), 2);
+    assert_eq!(future(queue.coro_put_many([7, 8])).await.unwrap(), 2);
+    assert_eq!(queue.try_get_many(2).unwrap(), [1, 2]);
+    assert_eq!(queue.get_many(2).unwrap(), [3, 4]);
+    assert_eq!(queue.get_many_timeout(2, NOW).unwrap(), [5, 6]);
+    assert_eq!(future(queue.coro_get_many(2)).await.unwrap(), [7, 8]);
 
     let (a, b) = AioPipe::<u8, u8>::duplex().unwrap();
     assert!(a.try_send(&1).is_ok());

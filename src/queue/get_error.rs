@@ -112,39 +112,79 @@ get_error! {
     Empty = "the queue is empty", is_empty
 }
 
-/// Why [`AioQueue::get_many`](crate::AioQueue::get_many) gave nothing, or not all that it took.
-#[derive(thiserror::Error)]
-#[error("{} items were got, and: {}", .items.len(), first(.reasons))]
-pub struct GetManyError<T> {
-    pub(super) items: Vec<T>,
-    /// One at least.
-    pub(super) reasons: Vec<GetError>,
-}
-
-fn first(reasons: &[GetError]) -> String {
+fn first(reasons: &[impl ToString]) -> String {
     reasons.first().map_or_else(String::new, ToString::to_string)
 }
 
-impl<T> GetManyError<T> {
-    /// What went wrong: one for each item that was taken and can't be read, or the one reason why none was taken.
-    pub fn reasons(&self) -> &[GetError] {
-        &self.reasons
-    }
+/// The errors of the forms of `get_many` differ in their reasons.
+macro_rules! get_many_error {
+    (
+        $(#[$meta:meta])* $name:ident of $reason:ident
+        $( ; $(#[$extra_meta:meta])* $predicate:ident )?
+    ) => {
+        $(#[$meta])*
+        #[derive(thiserror::Error)]
+        #[error("{} items were got, and: {}", .items.len(), first(.reasons))]
+        pub struct $name<T> {
+            items: Vec<T>,
+            /// One at least.
+            reasons: Vec<$reason>,
+        }
 
-    /// The items that could be read.
-    pub fn into_inner(self) -> Vec<T> {
-        self.items
-    }
+        impl<T> $name<T> {
+            /// What went wrong: one for each item that was taken and can't be read, or the one reason why none was taken.
+            pub fn reasons(&self) -> &[$reason] {
+                &self.reasons
+            }
 
-    /// Whether the queue is closed and empty.
-    pub fn is_closed(&self) -> bool {
-        self.reasons.iter().any(GetError::is_closed)
-    }
+            /// The items that could be read.
+            pub fn into_inner(self) -> Vec<T> {
+                self.items
+            }
+
+            /// Whether the queue is closed and empty.
+            pub fn is_closed(&self) -> bool {
+                self.reasons.iter().any($reason::is_closed)
+            }
+
+            $(
+                $(#[$extra_meta])*
+                pub fn $predicate(&self) -> bool {
+                    self.reasons.iter().any($reason::$predicate)
+                }
+            )?
+        }
+
+        impl<T> From<(Vec<T>, Vec<Nothing>)> for $name<T> {
+            fn from((items, reasons): (Vec<T>, Vec<Nothing>)) -> Self {
+                Self { items, reasons: reasons.into_iter().map($reason::from).collect() }
+            }
+        }
+
+        // By hand: the items need not be `Debug`.
+        impl<T> fmt::Debug for $name<T> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({self})", stringify!($name))
+            }
+        }
+    };
 }
 
-// By hand: the items need not be `Debug`.
-impl<T> fmt::Debug for GetManyError<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "GetManyError({self})")
-    }
+get_many_error! {
+    /// Why [`AioQueue::get_many`](crate::AioQueue::get_many) gave nothing, or not all that it took.
+    GetManyError of GetError
+}
+
+get_many_error! {
+    /// Why [`AioQueue::get_many_timeout`](crate::AioQueue::get_many_timeout) gave nothing, or not all that it took.
+    GetManyTimeoutError of GetTimeoutError;
+    /// Whether the time was over.
+    is_timeout
+}
+
+get_many_error! {
+    /// Why [`AioQueue::try_get_many`](crate::AioQueue::try_get_many) gave nothing, or not all that it took.
+    TryGetManyError of TryGetError;
+    /// Whether there was no item.
+    is_empty
 }

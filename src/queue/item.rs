@@ -30,11 +30,11 @@ thread_local! {
     static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-fn scratch() -> Vec<u8> {
+pub(super) fn scratch() -> Vec<u8> {
     SCRATCH.take()
 }
 
-fn keep(mut bytes: Vec<u8>) {
+pub(super) fn keep(mut bytes: Vec<u8>) {
     if bytes.capacity() <= KEPT {
         bytes.clear();
         SCRATCH.set(bytes);
@@ -42,6 +42,7 @@ fn keep(mut bytes: Vec<u8>) {
 }
 
 impl<T> Parcel<T> {
+    #[inline]
     pub(super) fn pack<C: Codec>(form: &Form<T>, item: T) -> Result<Self, (Failure, T)>
     where
         T: Serialize,
@@ -55,6 +56,7 @@ impl<T> Parcel<T> {
         }
     }
 
+    #[inline]
     fn bytes(&self) -> &[u8] {
         match self {
             Self::Bare { item, bare } => bare.bytes(item),
@@ -66,6 +68,7 @@ impl<T> Parcel<T> {
         self.bytes().len()
     }
 
+    #[inline]
     pub(super) fn message(&self) -> Message<'_> {
         let (flags, luggage): (_, &[_]) = match self {
             Self::Bare { bare, .. } => (Flags::bare(bare.mark()), &[]),
@@ -75,6 +78,7 @@ impl<T> Parcel<T> {
     }
 
     /// What is left of it once it was sent.
+    #[inline]
     pub(super) fn sent(self) {
         if let Self::Encoded { packed: Packed { bytes, .. }, .. } = self {
             keep(bytes);
@@ -96,6 +100,7 @@ pub(super) fn buffer<T>() -> Vec<u8> {
 }
 
 /// The item that a message holds.
+#[inline]
 pub(super) fn unpack_item<T, C>(form: &Form<T>, taken: Taken, mut bytes: Vec<u8>) -> Result<T, Nothing>
 where
     T: DeserializeOwned,

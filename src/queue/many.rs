@@ -1,42 +1,76 @@
-use std::convert::Infallible;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::batch::{Batch, Gathered};
 use super::get_error::Nothing;
-use super::item::{Parcel, unpack_item};
-use super::put_error::Failure;
-use super::{AioQueue, GetError, GetManyError, PutError, PutManyError};
-use crate::raw::queue::{Message, Patience};
-use crate::wait::{Park, Waiter, blocking, never};
+use super::put_error::{Failure, Stopped};
+use super::{
+    AioQueue, GetManyError, GetManyTimeoutError, PutManyError, PutManyTimeoutError, TryGetManyError,
+    TryPutManyError,
+};
+use crate::raw::queue::{Messages as _, NotTaken, Patience, Queue, Refused};
+use crate::wait::{Deadline, Park, ParkUntil, Waiter, blocking};
 #[cfg(feature = "tokio")]
 use crate::wait::{Suspend, suspended};
 use crate::wire::Codec;
-
-/// How many items are encoded ahead of the lock.
-const BATCH: usize = 64;
-/// Nor more bytes than this.
-const BATCH_BYTES: usize = 64 * 1024;
 
 impl<T, C> AioQueue<T, C>
 where
     T: Serialize + DeserializeOwned + Send + 'static,
     C: Codec,
 {
-    /// Puts many items, in their order, and waits whenever the queue is full; gives how many there were. One lock and one
-    /// wake-up serve a batch of them.
+    /// Puts many items, in their order, and waits whenever the queue is full; gives how many there were. One lock, one step and one
+    /// wake-up serve up to 64 of them, or 64 KiB: as many of these as there is room for appear at once. An item with handles in it,
+    /// and one of more than 32,640 bytes, is put by itself.
     ///
+    /// [`try_put_many`](Self::try_put_many) does not wait, [`put_many_timeout`](Self::put_many_timeout) gives up after a time, and
     /// [`coro_put_many`](Self::coro_put_many) suspends the task instead of the thread.
     ///
     /// # Blocking
     ///
     /// Blocks the thread; needs no runtime.
     ///
+    /// # If a process dies
+    ///
+    /// The one that puts: some of the first items are in the queue, each whole, and the others are not. Another: nobody is held up.
+    ///
     /// # Errors
     ///
     /// [`PutManyError`] says how many were put and gives back the items that it had taken out of `items` and not put.
     pub fn put_many(&self, items: impl IntoIterator<Item = T>) -> Result<usize, PutManyError<T>> {
-        blocking(self.put_all(Park::new, items.into_iter()))
+        Ok(blocking(self.put_all(Park::new, Patience::Waits, None, &mut items.into_iter()))?)
+    }
+
+    /// Puts as many of these items as there is room for, now or never.
+    ///
+    /// # Errors
+    ///
+    /// [`TryPutManyError`], with the reason [`TryPutError::Full`](super::TryPutError::Full) if there was not room for all (or a process
+    /// was stopped in the middle of a put), says how many were put and gives back the others: all of them, so `items` must have an end.
+    pub fn try_put_many(&self, items: impl IntoIterator<Item = T>) -> Result<usize, TryPutManyError<T>> {
+        Ok(self.put_now(items.into_iter())?)
+    }
+
+    /// [`put_many`](Self::put_many) for `timeout` at the longest, which is for all of them together; zero tries once.
+    ///
+    /// # Errors
+    ///
+    /// [`PutManyTimeoutError`], with the reason [`PutTimeoutError::Timeout`](super::PutTimeoutError::Timeout) if not all could be put in
+    /// time, says how many were put and gives back the others: all of them, so `items` must have an end.
+    pub fn put_many_timeout(
+        &self,
+        items: impl IntoIterator<Item = T>,
+        timeout: Duration,
+    ) -> Result<usize, PutManyTimeoutError<T>> {
+        let mut items = items.into_iter();
+        if timeout.is_zero() {
+            return Ok(self.put_now(items)?);
+        }
+        let deadline = Deadline::after(timeout);
+        let put = self.put_all(|| ParkUntil::new(deadline), Patience::Waits, Some(deadline), &mut items);
+        Ok(blocking(put).map_err(|stopped| stopped.with_all(items))?)
     }
 
     /// [`put_many`](Self::put_many), suspending the task.
@@ -58,94 +92,140 @@ where
         I: IntoIterator<Item = T>,
         I::IntoIter: Send,
     {
-        suspended(self.put_all(Suspend::new, items.into_iter())).await
+        Ok(suspended(self.put_all(Suspend::new, Patience::Waits, None, &mut items.into_iter())).await?)
     }
 
-    async fn put_all<W: Waiter<GaveUp = Infallible>>(
+    fn put_now(&self, mut items: impl Iterator<Item = T>) -> Result<usize, Stopped<T>> {
+        let waiter = || ParkUntil::new(Queue::grace());
+        let put = self.put_all(waiter, Patience::Tries, None, &mut items);
+        blocking(put).map_err(|stopped| stopped.with_all(items))
+    }
+
+    async fn put_all<W: Waiter>(
         &self,
         waiter: impl Fn() -> W,
-        mut items: impl Iterator<Item = T>,
-    ) -> Result<usize, PutManyError<T>> {
+        patience: Patience,
+        limit: Option<Deadline>,
+        items: &mut impl Iterator<Item = T>,
+    ) -> Result<usize, Stopped<T>> {
+        let mut batch = Batch::<T, C>::new(&self.form, items.size_hint().0);
         let mut put = 0;
         loop {
-            let (mut batch, mut bytes) = (Vec::new(), 0);
-            let mut refused = None;
-            while batch.len() < BATCH && bytes < BATCH_BYTES {
-                let Some(item) = items.next() else { break };
-                match self.parcel(item) {
-                    Ok(parcel) => {
-                        bytes += parcel.len();
-                        batch.push(parcel);
-                    }
-                    Err(error) => {
-                        refused = Some(error);
-                        break;
-                    }
-                }
-            }
-            let wanted = batch.len();
-            let (done, failure) = self.put_parcels(&waiter, &batch).await;
-            put += done;
-            let mut left: Vec<T> = batch.drain(done..).map(Parcel::into_item).collect();
-            let reason = match (failure, refused) {
-                (Some(failure), refused) => {
-                    left.extend(refused.map(|(_, item)| item));
-                    failure
-                }
-                (None, Some((failure, item))) => {
-                    left.push(item);
-                    failure
-                }
-                (None, None) if wanted == 0 => return Ok(put),
-                (None, None) => continue,
+            let filled = self.fill(&mut batch, items);
+            // Who never has to wait, or never for long, would not hear of it otherwise.
+            let is_late = put > 0 && batch.len() > 0 && limit.is_some_and(Deadline::has_passed);
+            let (done, failure) = if is_late {
+                (0, Some(Failure::NoRoom))
+            } else {
+                self.put_batch(&waiter, patience, &mut batch).await
             };
-            return Err(PutManyError { put, left, reason: PutError::new(reason, ()) });
+            put += done;
+            let (failure, refused) = match (failure, filled) {
+                (None, Ok(more)) => {
+                    batch.clear();
+                    if more {
+                        continue;
+                    }
+                    return Ok(put);
+                }
+                (None, Err((failure, item))) => (failure, Some(item)),
+                (Some(failure), filled) => (failure, filled.err().map(|(_, item)| item)),
+            };
+            let left = batch.take_back(done).chain(refused).collect();
+            return Err(Stopped { put, left, failure });
         }
+    }
+
+    /// Encodes the next items. Whether there may be more; or one that can't be put.
+    fn fill(
+        &self,
+        batch: &mut Batch<'_, T, C>,
+        items: &mut impl Iterator<Item = T>,
+    ) -> Result<bool, (Failure, T)> {
+        while !batch.is_full() {
+            let Some(item) = items.next() else { return Ok(false) };
+            if batch.len() == 0
+                && let Err(failure) = self.may_put()
+            {
+                return Err((failure, item));
+            }
+            batch.add(item)?;
+        }
+        Ok(true)
     }
 
     /// Puts these, and says how many it could.
-    fn put_parcels<W: Waiter<GaveUp = Infallible>>(
+    async fn put_batch<W: Waiter>(
         &self,
         waiter: &impl Fn() -> W,
-        batch: &[Parcel<T>],
-    ) -> impl Future<Output = (usize, Option<Failure>)> {
-        // Not an `async fn`: its future must hold the bytes and not the items, which need not be `Sync`.
-        let messages: Vec<Message<'_>> = batch.iter().map(Parcel::message).collect();
-        async move {
-            let mut done = 0;
-            while let Some(message) = messages.get(done) {
-                let plain = messages[done..].iter().take_while(|message| message.is_plain()).count();
-                let mut waiter = waiter();
-                let outcome = if plain > 0 {
-                    never(self.queue.put_batch(&mut waiter, &messages[done..done + plain]).await)
-                } else {
-                    never(self.queue.put(&mut waiter, *message, Patience::Waits).await).map(|()| 1)
-                };
-                match outcome {
-                    Ok(count) => done += count,
-                    Err(refused) => {
-                        let failure = Failure::new(refused, message.bytes.len(), self.queue.limit());
-                        return (done, Some(failure));
-                    }
+        patience: Patience,
+        batch: &mut Batch<'_, T, C>,
+    ) -> (usize, Option<Failure>) {
+        let mut done = 0;
+        while let Some(message) = batch.at(done) {
+            let outcome = if !message.is_plain() {
+                let put = self.queue.put(&mut waiter(), message, patience).await;
+                put.unwrap_or(Err(Refused::Full)).map(|()| 1)
+            } else if let Some(outcome) = self.queue.put_batch_at_once(batch, done, patience) {
+                outcome
+            } else {
+                let put = self.queue.put_batch(&mut waiter(), batch, done, patience).await;
+                put.unwrap_or(Err(Refused::Full))
+            };
+            match outcome {
+                Ok(count) => done += count,
+                Err(refused) => {
+                    let failure = Failure::new(refused, batch.length_of(done), self.queue.limit());
+                    return (done, Some(failure));
                 }
             }
-            (done, None)
         }
+        (done, None)
     }
 
-    /// Waits for an item, and takes up to `most` of those that are there. One lock serves them all.
+    /// Waits for an item, and takes up to `most` of those that are there. One lock and one step serve them all, but for items with
+    /// handles in them and those of more than 32,640 bytes.
     ///
+    /// [`try_get_many`](Self::try_get_many) does not wait, [`get_many_timeout`](Self::get_many_timeout) gives up after a time, and
     /// [`coro_get_many`](Self::coro_get_many) suspends the task instead of the thread.
     ///
     /// # Blocking
     ///
     /// Blocks the thread; needs no runtime.
     ///
+    /// # If a process dies
+    ///
+    /// The items that a process got are lost with it; those that it had not taken are there for the others.
+    ///
     /// # Errors
     ///
     /// [`GetManyError`], with the items that could be read if one could not.
     pub fn get_many(&self, most: usize) -> Result<Vec<T>, GetManyError<T>> {
-        blocking(self.get_all(&mut Park::new(), most))
+        Ok(blocking(self.get_all(Park::new, Patience::Waits, most))?)
+    }
+
+    /// Takes up to `most` of the items that are there, now or never.
+    ///
+    /// # Errors
+    ///
+    /// [`TryGetManyError`], with the reason [`TryGetError::Empty`](super::TryGetError::Empty) if there is none (or a process was stopped
+    /// in the middle of a get); otherwise as [`get_many`](Self::get_many).
+    pub fn try_get_many(&self, most: usize) -> Result<Vec<T>, TryGetManyError<T>> {
+        Ok(self.get_now(most)?)
+    }
+
+    /// [`get_many`](Self::get_many) for `timeout` at the longest; zero tries once.
+    ///
+    /// # Errors
+    ///
+    /// [`GetManyTimeoutError`], with the reason [`GetTimeoutError::Timeout`](super::GetTimeoutError::Timeout) if no item came in time;
+    /// otherwise as [`get_many`](Self::get_many).
+    pub fn get_many_timeout(&self, most: usize, timeout: Duration) -> Result<Vec<T>, GetManyTimeoutError<T>> {
+        if timeout.is_zero() {
+            return Ok(self.get_now(most)?);
+        }
+        let waiter = || ParkUntil::new(Deadline::after(timeout));
+        Ok(blocking(self.get_all(waiter, Patience::Waits, most))?)
     }
 
     /// [`get_many`](Self::get_many), suspending the task.
@@ -163,31 +243,32 @@ where
     /// Outside of a tokio runtime, or in one without I/O or time enabled, when it has to wait.
     #[cfg(feature = "tokio")]
     pub async fn coro_get_many(&self, most: usize) -> Result<Vec<T>, GetManyError<T>> {
-        suspended(self.get_all(&mut Suspend::new(), most)).await
+        Ok(suspended(self.get_all(Suspend::new, Patience::Waits, most)).await?)
     }
 
-    async fn get_all<W: Waiter<GaveUp = Infallible>>(
+    fn get_now(&self, most: usize) -> Result<Vec<T>, (Vec<T>, Vec<Nothing>)> {
+        blocking(self.get_all(|| ParkUntil::new(Queue::grace()), Patience::Tries, most))
+    }
+
+    async fn get_all<W: Waiter>(
         &self,
-        waiter: &mut W,
+        waiter: impl FnOnce() -> W,
+        patience: Patience,
         most: usize,
-    ) -> Result<Vec<T>, GetManyError<T>> {
-        let nothing = |nothing: Nothing| GetManyError { items: Vec::new(), reasons: vec![nothing.into()] };
+    ) -> Result<Vec<T>, (Vec<T>, Vec<Nothing>)> {
         if most == 0 {
             return Ok(Vec::new());
         }
-        if !self.is_ours() {
-            return Err(nothing(Nothing::Forked));
-        }
-        let taken = never(self.queue.get_batch(waiter, most).await);
-        let all = taken.map_err(|not| nothing(not.into()))?;
-        let mut items = Vec::with_capacity(all.len());
-        let mut reasons: Vec<GetError> = Vec::new();
-        for (taken, bytes) in all {
-            match unpack_item::<T, C>(&self.form, taken, bytes) {
-                Ok(item) => items.push(item),
-                Err(nothing) => reasons.push(nothing.into()),
+        self.own().map_err(|nothing| (Vec::new(), vec![nothing]))?;
+        let mut gathered = Gathered::<T, C>::new(&self.form);
+        let outcome = match self.queue.get_batch_at_once(most, &mut gathered, patience) {
+            Some(outcome) => outcome,
+            None => {
+                let got = self.queue.get_batch(&mut waiter(), most, &mut gathered, patience).await;
+                got.unwrap_or(Err(NotTaken::Empty))
             }
-        }
-        if reasons.is_empty() { Ok(items) } else { Err(GetManyError { items, reasons }) }
+        };
+        let (items, reasons) = gathered.done(outcome.map_err(Nothing::from));
+        if reasons.is_empty() { Ok(items) } else { Err((items, reasons)) }
     }
 }

@@ -1,5 +1,6 @@
 //! Queues between processes: the faces of `raw/queue`.
 
+mod batch;
 mod builder;
 #[macro_use]
 mod forward;
@@ -18,12 +19,16 @@ mod stats;
 mod stream;
 
 pub use builder::{LeaseBuilder, QueueBuilder};
-pub use get_error::{GetError, GetManyError, GetTimeoutError, TryGetError};
+pub use get_error::{
+    GetError, GetManyError, GetManyTimeoutError, GetTimeoutError, TryGetError, TryGetManyError,
+};
 pub use handle::AioQueue;
 pub use joinable::{AioJoinableQueue, JoinQueueError, TaskDoneError};
 pub use lease::AioLeaseQueue;
 pub use loan::Lease;
-pub use put_error::{PutError, PutManyError, PutTimeoutError, TryPutError};
+pub use put_error::{
+    PutError, PutManyError, PutManyTimeoutError, PutTimeoutError, TryPutError, TryPutManyError,
+};
 pub use simple::AioSimpleQueue;
 pub use stats::QueueStats;
 pub use stream::QueueIter;

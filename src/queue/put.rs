@@ -18,21 +18,32 @@ where
     T: Serialize + DeserializeOwned + Send + 'static,
     C: Codec,
 {
-    pub(super) fn parcel(&self, item: T) -> Result<Parcel<T>, (Failure, T)> {
+    /// Whether this handle may put, and what it puts can be read back.
+    #[inline]
+    pub(super) fn may_put(&self) -> Result<(), Failure> {
         if !self.is_ours() {
-            return Err((Failure::Forked, item));
+            return Err(Failure::Forked);
         }
-        if !self.is_readable.load(Ordering::Relaxed) {
-            if !C::SELF_DESCRIBING && needs_description::<T>() {
-                let message = format!(
-                    "{} asks the codec what comes next (`untagged`, `flatten`, `tag = …`, a JSON value), and {} can't say; give every \
-                     variant a name, or use a codec that describes itself",
-                    std::any::type_name::<T>(),
-                    C::NAME
-                );
-                return Err((Failure::Encode(EncodeError::Value { message }), item));
-            }
-            self.is_readable.store(true, Ordering::Relaxed);
+        if self.is_readable.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        if !C::SELF_DESCRIBING && needs_description::<T>() {
+            let message = format!(
+                "{} asks the codec what comes next (`untagged`, `flatten`, `tag = …`, a JSON value), and {} can't say; give every \
+                 variant a name, or use a codec that describes itself",
+                std::any::type_name::<T>(),
+                C::NAME
+            );
+            return Err(Failure::Encode(EncodeError::Value { message }));
+        }
+        self.is_readable.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    #[inline]
+    pub(super) fn parcel(&self, item: T) -> Result<Parcel<T>, (Failure, T)> {
+        if let Err(failure) = self.may_put() {
+            return Err((failure, item));
         }
         let parcel = Parcel::pack::<C>(&self.form, item)?;
         if self.queue.max_attempts() > 0 && !parcel.message().luggage.is_empty() {
@@ -42,16 +53,24 @@ where
         Ok(parcel)
     }
 
-    fn settle(&self, done: Result<(), Refused>, parcel: Parcel<T>) -> Result<(), (Failure, T)> {
-        match done {
-            Ok(()) => {
-                parcel.sent();
-                Ok(())
-            }
-            Err(refused) => {
-                Err((Failure::new(refused, parcel.len(), self.queue.limit()), parcel.into_item()))
-            }
+    #[inline]
+    fn settle<E>(
+        &self,
+        done: Result<(), Refused>,
+        parcel: Parcel<T>,
+        error: impl FnOnce(Failure, T) -> E,
+    ) -> Result<(), E> {
+        if let Err(refused) = done {
+            return Err(self.refused(refused, parcel, error));
         }
+        parcel.sent();
+        Ok(())
+    }
+
+    #[cold]
+    fn refused<E>(&self, refused: Refused, parcel: Parcel<T>, error: impl FnOnce(Failure, T) -> E) -> E {
+        let failure = Failure::new(refused, parcel.len(), self.queue.limit());
+        error(failure, parcel.into_item())
     }
 
     /// Puts an item at the end of the queue, and waits while the queue is full.
@@ -78,7 +97,7 @@ where
             Some(done) => done,
             None => never(blocking(self.queue.put(&mut Park::new(), parcel.message(), Patience::Waits))),
         };
-        self.settle(done, parcel).map_err(|(failure, item)| PutError::new(failure, item))
+        self.settle(done, parcel, PutError::new)
     }
 
     /// Puts an item if there is room, now or never. Python's `Queue.put_nowait`.
@@ -90,7 +109,7 @@ where
     pub fn try_put(&self, item: T) -> Result<(), TryPutError<T>> {
         let parcel = self.parcel(item).map_err(|(failure, item)| TryPutError::new(failure, item))?;
         let done = self.queue.try_put(parcel.message());
-        self.settle(done, parcel).map_err(|(failure, item)| TryPutError::new(failure, item))
+        self.settle(done, parcel, TryPutError::new)
     }
 
     /// [`put`](Self::put) for `timeout` at the longest; zero tries once.
@@ -107,7 +126,7 @@ where
             let put = self.queue.put(&mut waiter, parcel.message(), Patience::Waits);
             blocking(put).unwrap_or(Err(Refused::Full))
         };
-        self.settle(done, parcel).map_err(|(failure, item)| PutTimeoutError::new(failure, item))
+        self.settle(done, parcel, PutTimeoutError::new)
     }
 
     /// [`put`](Self::put), suspending the task.
@@ -131,6 +150,6 @@ where
             Some(done) => done,
             None => never(suspended(self.queue.put(&mut Suspend::new(), message, Patience::Waits)).await),
         };
-        self.settle(done, parcel).map_err(|(failure, item)| PutError::new(failure, item))
+        self.settle(done, parcel, PutError::new)
     }
 }

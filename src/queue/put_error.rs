@@ -149,40 +149,103 @@ put_error! {
     Full = "the queue is full", is_full
 }
 
-/// Why [`AioQueue::put_many`](crate::AioQueue::put_many) did not put all.
-#[derive(thiserror::Error)]
-#[error("{put} items were put, and the next was not: {reason}")]
-pub struct PutManyError<T> {
+/// Why a batch was not put whole, whichever way it was tried.
+pub(super) struct Stopped<T> {
     pub(super) put: usize,
     pub(super) left: Vec<T>,
-    pub(super) reason: PutError<()>,
+    pub(super) failure: Failure,
 }
 
-impl<T> PutManyError<T> {
-    /// How many items were put.
-    pub fn put(&self) -> usize {
-        self.put
+impl<T> Stopped<T> {
+    /// With those that nobody has asked for yet.
+    pub(super) fn with_all(mut self, rest: impl Iterator<Item = T>) -> Self {
+        self.left.extend(rest);
+        self
     }
+}
 
-    /// Why the next was not.
-    pub fn reason(&self) -> &PutError<()> {
-        &self.reason
-    }
+/// The errors of the forms of `put_many` differ in their reasons.
+macro_rules! put_many_error {
+    (
+        $(#[$meta:meta])* $name:ident of $reason:ident,
+        $(#[$left_meta:meta])* into_inner
+        $( ; $(#[$extra_meta:meta])* $predicate:ident )?
+    ) => {
+        $(#[$meta])*
+        #[derive(thiserror::Error)]
+        #[error("{put} items were put, and the next was not: {reason}")]
+        pub struct $name<T> {
+            put: usize,
+            left: Vec<T>,
+            reason: $reason<()>,
+        }
 
+        impl<T> $name<T> {
+            /// How many items were put.
+            pub fn put(&self) -> usize {
+                self.put
+            }
+
+            /// Why the next was not.
+            pub fn reason(&self) -> &$reason<()> {
+                &self.reason
+            }
+
+            $(#[$left_meta])*
+            pub fn into_inner(self) -> Vec<T> {
+                self.left
+            }
+
+            /// Whether the queue is closed.
+            pub fn is_closed(&self) -> bool {
+                self.reason.is_closed()
+            }
+
+            $(
+                $(#[$extra_meta])*
+                pub fn $predicate(&self) -> bool {
+                    self.reason.$predicate()
+                }
+            )?
+        }
+
+        impl<T> From<Stopped<T>> for $name<T> {
+            fn from(stopped: Stopped<T>) -> Self {
+                let Stopped { put, left, failure } = stopped;
+                Self { put, left, reason: $reason::new(failure, ()) }
+            }
+        }
+
+        // By hand: the items need not be `Debug`.
+        impl<T> fmt::Debug for $name<T> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({self})", stringify!($name))
+            }
+        }
+    };
+}
+
+put_many_error! {
+    /// Why [`AioQueue::put_many`](crate::AioQueue::put_many) did not put all.
+    PutManyError of PutError,
     /// The items that were taken out of the iterator and not put; the first is the one that failed.
-    pub fn into_inner(self) -> Vec<T> {
-        self.left
-    }
-
-    /// Whether the queue is closed.
-    pub fn is_closed(&self) -> bool {
-        self.reason.is_closed()
-    }
+    into_inner
 }
 
-// By hand: the items need not be `Debug`.
-impl<T> fmt::Debug for PutManyError<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PutManyError({self})")
-    }
+put_many_error! {
+    /// Why [`AioQueue::put_many_timeout`](crate::AioQueue::put_many_timeout) did not put all.
+    PutManyTimeoutError of PutTimeoutError,
+    /// All items that were not put; the first is the one that failed.
+    into_inner;
+    /// Whether the time was over.
+    is_timeout
+}
+
+put_many_error! {
+    /// Why [`AioQueue::try_put_many`](crate::AioQueue::try_put_many) did not put all.
+    TryPutManyError of TryPutError,
+    /// All items that were not put; the first is the one that failed.
+    into_inner;
+    /// Whether the queue is full.
+    is_full
 }

@@ -21,8 +21,8 @@ pub(crate) struct Area {
     region: Arc<Region>,
     start: u64,
     length: u64,
-    /// How long the file was when this process last asked.
-    file: AtomicU64,
+    /// How much of it lay in the file when this process last asked.
+    reach: AtomicU64,
 }
 
 impl Area {
@@ -33,14 +33,14 @@ impl Area {
         if !fits || start < OBJECTS_AT || !start.is_multiple_of(PAGE) {
             return Err(AttachError::NotARegion("its room lies outside of it"));
         }
-        Ok(Self { region: region.clone(), start, length, file: AtomicU64::new(0) })
+        Ok(Self { region: region.clone(), start, length, reach: AtomicU64::new(0) })
     }
 
     /// The address of `length` bytes at `at`, if they can be touched.
     #[inline]
     fn address(&self, at: u64, length: u64) -> Option<NonNull<u8>> {
-        let end = at.checked_add(length).filter(|&end| end <= self.length)?;
-        if self.start + end > self.file.load(Ordering::Relaxed) && self.start + end > self.length_now()? {
+        let end = at.checked_add(length)?;
+        if end > self.reach.load(Ordering::Relaxed) && end > self.reach_now()? {
             return None;
         }
         let offset = usize::try_from(self.start + at).ok()?;
@@ -48,12 +48,13 @@ impl Area {
         Some(unsafe { self.region.map().base().add(offset) })
     }
 
-    /// How long the file is.
+    /// How much of it lies in the file.
     #[cold]
-    fn length_now(&self) -> Option<u64> {
+    fn reach_now(&self) -> Option<u64> {
         let (_, size) = memfd::identity(self.region.fd()).ok()?;
-        self.file.store(size, Ordering::Relaxed);
-        Some(size)
+        let reach = size.saturating_sub(self.start).min(self.length);
+        self.reach.store(reach, Ordering::Relaxed);
+        Some(reach)
     }
 
     /// The shared object at `at`, if it can be touched and is aligned.

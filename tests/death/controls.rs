@@ -21,6 +21,7 @@ struct Control {
 const CONTROLS: &[Control] = &[
     Control { plant: "an-unbounded-sleep", without: "", scenario: "event, set, a thread just asleep" },
     Control { plant: "publish-before-payload", without: "", scenario: "queue, put, filled" },
+    Control { plant: "a-batch-is-put-in-parts", without: "", scenario: "queue, put_many, empty" },
     Control { plant: "no-check-for-a-dead-owner", without: "", scenario: "lock, acquire and release, free" },
     Control {
         plant: "a-doorbell-that-is-read",

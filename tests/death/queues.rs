@@ -1,5 +1,5 @@
-//! The queue: put and get, empty, filled and full, short items and long ones, alone and with sleeping peers, and after
-//! somebody who died in the middle.
+//! The queue: put and get, of one and of a batch, empty, filled and full, short items and long ones, alone and with sleeping
+//! peers, and after somebody who died in the middle.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -18,6 +18,9 @@ type Queue = AioQueue<Item>;
 const VICTIMS: u64 = 1_000;
 /// What a victim before the victim puts.
 const FIRST_VICTIMS: u64 = 1_001;
+/// Batches have so many, and begin with a number of their own.
+const BATCH: u64 = 3;
+const VICTIMS_BATCH: u64 = 1_010;
 const SHORT: usize = 24;
 const LONG: usize = 150_000;
 
@@ -100,11 +103,29 @@ enum Does {
     Gets,
     PutsAsync,
     GetsAsync,
+    PutsMany,
+    GetsMany,
+    PutsManyAsync,
+    GetsManyAsync,
 }
 
 impl Does {
     fn puts(self) -> bool {
-        matches!(self, Self::Puts | Self::PutsAsync)
+        matches!(self, Self::Puts | Self::PutsAsync | Self::PutsMany | Self::PutsManyAsync)
+    }
+
+    /// How many items, at the most.
+    fn count(self) -> u64 {
+        match self {
+            Self::PutsMany | Self::GetsMany | Self::PutsManyAsync | Self::GetsManyAsync => BATCH,
+            _ => 1,
+        }
+    }
+
+    /// The numbers of what it puts.
+    fn items(self) -> std::ops::Range<u64> {
+        let first = if self.count() == 1 { VICTIMS } else { VICTIMS_BATCH };
+        first..first + if self.puts() { self.count() } else { 0 }
     }
 }
 
@@ -143,7 +164,7 @@ struct Queues {
     was_stimulated: bool,
     /// How many items the stimulus has taken.
     room_made: u64,
-    /// Victims that got, and may have taken an item with them.
+    /// How many items victims that got may have taken with them.
     takers: usize,
 }
 
@@ -179,7 +200,7 @@ impl Play for Queues {
     fn after(&mut self, crowd: &mut Crowd) {
         let mode = crowd.mode;
         if self.is_done && self.setting.does.puts() {
-            self.ledger.put.lock().unwrap().push(VICTIMS);
+            self.ledger.put.lock().unwrap().extend(self.setting.does.items());
         }
         // Enough for everybody who sleeps, whatever the victim has done.
         let late = mode.limit().or(Some(PATIENCE));
@@ -247,11 +268,20 @@ impl Play for Queues {
 impl Queues {
     fn judge(&self, crowd: &mut Crowd) {
         let (put, got) = (self.ledger.put.lock().unwrap().clone(), self.ledger.got.lock().unwrap().clone());
+        let victims = self.setting.does.items();
+        let of_victim = victims.clone().filter(|id| got.contains_key(id)).count() as u64;
+        // What there is room for at once is put at once.
+        if crowd.mode == Mode::Kill
+            && self.setting.bound.is_none()
+            && ![0, self.setting.does.count()].contains(&of_victim)
+        {
+            crowd.fault(Kind::Torn, format!("of a batch of {BATCH}, {of_victim} are there"));
+        }
         for (id, count) in &got {
             if *count > 1 {
                 crowd.fault(Kind::Duplicated, format!("item {id} was got {count} times"));
             }
-            let is_known = put.contains(id) || [VICTIMS, FIRST_VICTIMS].contains(id);
+            let is_known = put.contains(id) || victims.contains(id) || *id == FIRST_VICTIMS;
             if !is_known && crowd.mode == Mode::Kill {
                 crowd.fault(Kind::Torn, format!("item {id} was never put"));
             }
@@ -299,9 +329,53 @@ fn gets_in_a_task(queue: Queue) {
     });
 }
 
+fn batch(length: usize) -> Vec<Item> {
+    (VICTIMS_BATCH..VICTIMS_BATCH + BATCH).map(|id| item(id, length)).collect()
+}
+
+fn puts_many(queue: Queue, length: usize) {
+    let items = batch(length);
+    begin();
+    let outcome = queue.put_many(items);
+    end();
+    outcome.unwrap();
+}
+
+fn puts_many_in_a_task(queue: Queue, length: usize) {
+    let items = batch(length);
+    run(None, async {
+        tokio::task::yield_now().await;
+        begin();
+        let outcome = queue.coro_put_many(items).await;
+        end();
+        outcome.unwrap();
+    });
+}
+
+fn gets_many(queue: Queue) {
+    begin();
+    let outcome = queue.get_many(BATCH as usize);
+    end();
+    outcome.unwrap();
+}
+
+fn gets_many_in_a_task(queue: Queue) {
+    run(None, async {
+        tokio::task::yield_now().await;
+        begin();
+        let outcome = queue.coro_get_many(BATCH as usize).await;
+        end();
+        outcome.unwrap();
+    });
+}
+
 fn start(queue: &Queue, does: Does, id: u64, length: usize) -> Victim {
     let queue = queue.clone();
     let child = match does {
+        Does::PutsMany => AioProcess::spawn(puts_many, (queue, length)),
+        Does::PutsManyAsync => AioProcess::spawn(puts_many_in_a_task, (queue, length)),
+        Does::GetsMany => AioProcess::spawn(gets_many, (queue,)),
+        Does::GetsManyAsync => AioProcess::spawn(gets_many_in_a_task, (queue,)),
         Does::Puts => AioProcess::spawn(puts, (queue, id, length)),
         Does::PutsAsync => AioProcess::spawn(puts_in_a_task, (queue, id, length)),
         Does::Gets => AioProcess::spawn(gets, (queue,)),
@@ -339,7 +413,7 @@ fn stage(crowd: &mut Crowd, setting: Setting) -> (Victim, Box<dyn Play>) {
     for id in 0..setting.filled {
         ledger.note_put(id, put(&queue, item(id, setting.length), Face::Blocking, None)).unwrap();
     }
-    let mut takers = usize::from(!setting.does.puts());
+    let mut takers = if setting.does.puts() { 0 } else { setting.does.count() as usize };
     if let Some((putter, getter)) = setting.died_before {
         if putter > 0 {
             die_before(&queue, Does::Puts, putter);
@@ -395,6 +469,7 @@ macro_rules! scenarios {
 }
 
 const GET: Setting = Setting { does: Does::Gets, filled: 3, ..SETTING };
+const GET_EMPTY: Setting = Setting { filled: 0, ..GET };
 const PUT_FULL: Setting = Setting { bound: Some(2), filled: 2, ..SETTING };
 const GET_FULL: Setting = Setting { bound: Some(2), filled: 2, opposite: true, ..GET };
 
@@ -409,14 +484,25 @@ scenarios! {
     "queue, put, long item, empty, getters asleep": Setting { length: LONG, opposite: true, ..SETTING };
     "queue, put, long item, filled": Setting { length: LONG, filled: 3, ..SETTING };
     "queue, put, long item, full": Setting { length: LONG, ..PUT_FULL };
-    "queue, get, empty": Setting { filled: 0, ..GET };
-    "queue, get, empty, getters asleep": Setting { filled: 0, alike: true, ..GET };
+    "queue, get, empty": GET_EMPTY;
+    "queue, get, empty, getters asleep": Setting { alike: true, ..GET_EMPTY };
     "queue, get, filled": GET;
     "queue, get, full, putters asleep": GET_FULL;
     "queue, coro_get, empty": Setting { does: Does::GetsAsync, filled: 0, ..GET };
     "queue, coro_get, full, putters asleep": Setting { does: Does::GetsAsync, ..GET_FULL };
     "queue, get, long item, filled": Setting { length: LONG, ..GET };
     "queue, get, long item, full, putters asleep": Setting { length: LONG, ..GET_FULL };
+    "queue, put_many, empty": Setting { does: Does::PutsMany, ..SETTING };
+    "queue, put_many, empty, getters asleep": Setting { does: Does::PutsMany, opposite: true, ..SETTING };
+    "queue, put_many, filled": Setting { does: Does::PutsMany, filled: 3, ..SETTING };
+    "queue, put_many, room for two": Setting { does: Does::PutsMany, bound: Some(4), filled: 2, ..SETTING };
+    "queue, put_many, long items, filled": Setting { does: Does::PutsMany, bound: Some(9), length: LONG, filled: 3, ..SETTING };
+    "queue, coro_put_many, empty, getters asleep": Setting { does: Does::PutsManyAsync, opposite: true, ..SETTING };
+    "queue, get_many, empty": Setting { does: Does::GetsMany, ..GET_EMPTY };
+    "queue, get_many, filled": Setting { does: Does::GetsMany, ..GET };
+    "queue, get_many, full, putters asleep": Setting { does: Does::GetsMany, ..GET_FULL };
+    "queue, get_many, long items, filled": Setting { does: Does::GetsMany, length: LONG, ..GET };
+    "queue, coro_get_many, full, putters asleep": Setting { does: Does::GetsManyAsync, ..GET_FULL };
     "queue, put, after a putter that died early": Setting { died_before: Some((40, 0)), ..SETTING };
     "queue, put, after a putter that died late": Setting { died_before: Some((75, 0)), ..SETTING };
     "queue, get, after a getter that died early": Setting { died_before: Some((0, 40)), ..GET };

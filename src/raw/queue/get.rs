@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 
 use super::cursor::Cursor;
 use super::record::Flags;
-use super::take::{NotWon, Won};
+use super::take::{NotWon, Won, WonMany};
 use super::{GETTERS, Patience, Queue};
 use crate::shm::atomic::Ordering;
 use crate::wait::{Look, ParkUntil, Step, Waiter, blocking, until};
@@ -17,8 +17,18 @@ pub(crate) struct Taken {
     pub(crate) luggage: Vec<OwnedFd>,
 }
 
-/// Messages with their bytes.
-pub(crate) type Batch = Vec<(Taken, Vec<u8>)>;
+/// Where the messages of a batch go.
+pub(crate) trait Basket: Send {
+    /// So many come now, if nothing is wrong with them.
+    fn expect(&mut self, count: usize);
+    /// Where the bytes of the next are to be appended. This and the next one are called under the get lock: nothing that a program
+    /// wrote may run in them.
+    fn bytes(&mut self) -> &mut Vec<u8>;
+    /// They are there, and so many.
+    fn add(&mut self, flags: Flags, length: usize);
+    /// One with more to it than its bytes.
+    fn add_lone(&mut self, taken: Taken, bytes: Vec<u8>);
+}
 
 /// Why nothing was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,20 +99,54 @@ impl Queue {
         blocking(self.get(&mut waiter, into, Patience::Tries)).unwrap_or(Err(NotTaken::Empty))
     }
 
-    /// Takes what is there, up to `most` messages, and waits for one: each with its bytes.
+    /// Takes what is there, up to `most` messages, and waits for one. Dropped before it is done, it has taken nothing, and the basket
+    /// is as it was. In an error, the basket may hold what came before it.
     pub(crate) async fn get_batch<W: Waiter>(
         &self,
         waiter: &mut W,
         most: usize,
-    ) -> Result<Result<Batch, NotTaken>, W::GaveUp> {
+        basket: &mut impl Basket,
+        patience: Patience,
+    ) -> Result<Result<(), NotTaken>, W::GaveUp> {
         let mut has_waited = false;
         let won = until(waiter, |look| {
             self.count_wait_of_get(look, &mut has_waited);
-            self.attempt_with(look, Patience::Waits, || self.win_many(most))
+            self.attempt_get_many(look, most, basket, patience)
         })
         .await?;
-        let finish = |(won, mut bytes): (Won, Vec<u8>)| Ok((self.finish(won, &mut bytes)?, bytes));
-        Ok(won.and_then(|all| all.into_iter().map(finish).collect()))
+        Ok(won.and_then(|won| self.finish_batch(won, most, basket)))
+    }
+
+    /// The first attempt of a [`get_batch`](Self::get_batch), without what a wait needs. `None`: it may have to wait.
+    pub(crate) fn get_batch_at_once(
+        &self,
+        most: usize,
+        basket: &mut impl Basket,
+        patience: Patience,
+    ) -> Option<Result<(), NotTaken>> {
+        match self.attempt_get_many(Look::Glance, most, basket, patience) {
+            Step::Done(won) => Some(won.and_then(|won| self.finish_batch(won, most, basket))),
+            Step::Wait(_) => None,
+        }
+    }
+
+    /// What is left to do without the lock, and as many more as can be had at once: a message that has more to it than its bytes ends
+    /// what one step takes.
+    fn finish_batch(&self, mut won: WonMany, most: usize, basket: &mut impl Basket) -> Result<(), NotTaken> {
+        let mut count = 0;
+        loop {
+            count += won.count;
+            let more = won.more;
+            self.finish_many(won, basket)?;
+            if !more || count >= most {
+                return Ok(());
+            }
+            match self.attempt_get_many(Look::Glance, most - count, basket, Patience::Waits) {
+                Step::Done(Ok(next)) => won = next,
+                // Whatever it is, the next get is told.
+                _ => return Ok(()),
+            }
+        }
     }
 
     pub(super) fn count_wait_of_get(&self, look: Look, has_waited: &mut bool) {
@@ -122,17 +166,31 @@ impl Queue {
         self.attempt_with(look, patience, || {
             let won = self.win(into)?;
             let more = won.more;
-            Ok((won, more))
+            Ok((won, 1, more))
         })
     }
 
-    /// One attempt: `win` takes, under the get lock, and says whether there is more.
+    fn attempt_get_many<'a>(
+        &'a self,
+        look: Look,
+        most: usize,
+        basket: &mut impl Basket,
+        patience: Patience,
+    ) -> Step<'a, Result<WonMany, NotTaken>> {
+        self.attempt_with(look, patience, || {
+            let won = self.win_many(most, basket)?;
+            let (count, more) = (won.count, won.more);
+            Ok((won, count, more))
+        })
+    }
+
+    /// One attempt: `win` takes, under the get lock, and says how many, and whether there is more.
     #[inline]
     fn attempt_with<'a, R>(
         &'a self,
         look: Look,
         patience: Patience,
-        win: impl FnOnce() -> Result<(R, bool), NotWon>,
+        win: impl FnOnce() -> Result<(R, usize, bool), NotWon>,
     ) -> Step<'a, Result<R, NotTaken>> {
         let side = &self.words.get;
         if self.words.is_ended() {
@@ -165,10 +223,14 @@ impl Queue {
             win()
         };
         match won {
-            Ok((won, more)) => {
+            Ok((won, count, more)) => {
                 if self.max_items > 0 {
-                    // Behind the release of the lock.
-                    self.space().notify_one_behind_a_change();
+                    for _ in 0..count {
+                        // Behind the release of the lock.
+                        if !self.space().notify_one_behind_a_change() {
+                            break;
+                        }
+                    }
                 }
                 if more && look.is_listed() {
                     // The wake-up that came to us may have stood for more than one item.

@@ -158,12 +158,12 @@ impl Queue {
         closes
     }
 
-    /// Before the commit of a get: if we die in between, a dead process has taken one more, which nobody asks for.
+    /// Before the commit of a get: if we die in between, a dead process has taken so many more, which nobody asks for.
     #[inline]
-    pub(super) fn note_taken(&self) {
+    pub(super) fn note_taken(&self, count: usize) {
         if self.options.has(Options::JOINABLE) {
-            let count_one = |own: Holder| Some(Holder(own.0 + u64::from(own.count() < COUNT)));
-            self.holders.update(self.region().me(), count_one);
+            let count_them = |own: Holder| Some(Holder(own.0 + (count as u64).min(COUNT - own.count())));
+            self.holders.update(self.region().me(), count_them);
         }
     }
 

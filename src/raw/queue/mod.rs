@@ -11,6 +11,8 @@
 //! * A **put** takes the put lock, writes a record where the tail stands, and moves the tail behind it: that one store is
 //!   the put. Before it nothing has happened, after it all has, so a putter that dies leaves nothing to repair.
 //! * A **get** takes the get lock, copies the record at the head, and moves the head behind it: that one store is the get.
+//! * A **batch** is the same with several records and one such store, which is all of their puts, or gets: as many as there is room
+//!   for, or as are there. A record with descriptors, and one whose payload has blocks of its own, is put and got alone.
 //! * **Memory** comes in blocks (`blocks/`), each with its owner's name on. A block leads to the next by a `JUMP` record,
 //!   which is written before the put that needs it and published with it. A block whose owner died belongs to the queue if
 //!   a record between head and tail leads to it, and to nobody otherwise: `sweep.rs` finds those.
@@ -39,10 +41,10 @@ pub(super) mod words;
 use std::sync::Arc;
 
 use blocks::{BLOCK, Blocks, RING, table_length};
-pub(crate) use get::{NotTaken, Taken};
+pub(crate) use get::{Basket, NotTaken, Taken};
 pub(crate) use holders::WorkerLost;
 pub(crate) use lease::Lent;
-pub(crate) use put::{Message, Refused};
+pub(crate) use put::{Message, Messages, Refused};
 pub(crate) use record::Flags;
 pub(crate) use words::{Options, QueueWords};
 
@@ -230,7 +232,7 @@ impl Queue {
         Held { queue: self, lock, bell }
     }
 
-    fn grace() -> Deadline {
+    pub(crate) fn grace() -> Deadline {
         Deadline::after(GRACE)
     }
 

@@ -57,6 +57,11 @@ impl Ring {
     }
 
     fn put(&self, who: u16, payload: u64) {
+        self.put_all(who, &[payload]);
+    }
+
+    /// All together, once there is room for them.
+    fn put_all(&self, who: u16, payloads: &[u64]) {
         let side = &self.words.put;
         never(blocking(until(&mut Thread, |look| {
             {
@@ -65,22 +70,28 @@ impl Ring {
                     Err(spot) => return Step::Wait(spot),
                 };
                 let tail = Cursor(side.tail.load(Ordering::Relaxed));
-                if self.words.head().distance_to(tail) >= RECORDS {
+                if self.words.head().distance_to(tail) + payloads.len() as u64 > RECORDS {
                     return Step::Wait(self.spot(&self.words.get.space, who));
                 }
-                let record = self.record(tail);
-                record.write_small(&payload.to_ne_bytes());
-                let facts = Facts {
-                    number: tail.number(),
-                    offset: 0,
-                    length: size_of::<u64>() as u64,
-                    flags: Flags::RAW,
-                    nonce: payload,
-                };
-                record.write(&facts);
-                side.commit(tail, Self::after(tail)).unwrap();
+                let mut end = tail;
+                for &payload in payloads {
+                    let record = self.record(end);
+                    record.write_small(&payload.to_ne_bytes());
+                    let facts = Facts {
+                        number: end.number(),
+                        offset: 0,
+                        length: size_of::<u64>() as u64,
+                        flags: Flags::RAW,
+                        nonce: payload,
+                    };
+                    record.write(&facts);
+                    end = Self::after(end);
+                }
+                side.commit(tail, end).unwrap();
             }
-            self.spot(&side.items, who).notify_one_behind_a_change();
+            for _ in payloads {
+                self.spot(&side.items, who).notify_one_behind_a_change();
+            }
             Step::Done(())
         })));
     }
@@ -102,6 +113,27 @@ impl Ring {
         drop(held);
         self.spot(&side.space, who).notify_one_behind_a_change();
         Ok(Some(facts.nonce))
+    }
+
+    /// One attempt at all that is there, in one step.
+    fn take_all(&self, look: Look, who: u16) -> Result<Vec<u64>, Spot<'_>> {
+        let side = &self.words.get;
+        let held = self.hold(&side.lock, look, who)?;
+        let head = Cursor(side.head.load(Ordering::Relaxed));
+        let tail = self.words.tail();
+        let (mut next, mut all) = (head, Vec::new());
+        while next.number() != tail.number() {
+            let facts = self.record(next).read();
+            assert_eq!(facts.number, next.number(), "a record of another time");
+            all.push(facts.nonce);
+            next = Self::after(next);
+        }
+        side.commit(next);
+        drop(held);
+        for _ in &all {
+            self.spot(&side.space, who).notify_one_behind_a_change();
+        }
+        Ok(all)
     }
 
     fn get(&self, who: u16) -> u64 {
@@ -142,6 +174,60 @@ fn commit_of_a_killed_putter() {
             let all = [1, 2, 3];
             let whole = got == all || died && (got == all[2..] || got == [1, 3]);
             assert!(whole, "{got:?}");
+        },
+    );
+}
+
+/// A batch is there as a whole or not at all.
+#[test]
+fn commit_of_a_killed_putter_of_a_batch() {
+    at_each_access(
+        2,
+        |_: &Ring| (),
+        |ring| ring.put_all(VICTIM, &[1, 2]),
+        |ring| {
+            let getter = {
+                let ring = ring.clone();
+                thread::spawn(move || {
+                    let mut got = vec![ring.get(0)];
+                    while got.last() != Some(&3) {
+                        got.push(ring.get(0));
+                    }
+                    got
+                })
+            };
+            (ring.clone(), getter)
+        },
+        |_, (ring, getter): (Arc<Ring>, thread::JoinHandle<Vec<u64>>), died| {
+            ring.put(1, 3);
+            let got = getter.join().unwrap();
+            assert!(got == [1, 2, 3] || died && got == [3], "{got:?}");
+        },
+    );
+}
+
+/// A batch goes with who took it, or it is all there.
+#[test]
+fn commit_of_a_killed_getter_of_a_batch() {
+    at_each_access(
+        2,
+        |ring: &Ring| ring.put_all(0, &[1, 2]),
+        |ring| {
+            never(blocking(until(&mut Thread, |look| match ring.take_all(look, VICTIM) {
+                Ok(all) => Step::Done(assert_eq!(all, [1, 2])),
+                Err(spot) => Step::Wait(spot),
+            })));
+        },
+        |ring| {
+            let ring = ring.clone();
+            thread::spawn(move || ring.put(1, 3))
+        },
+        |ring, putter: thread::JoinHandle<()>, died| {
+            if died && ring.words.head().number() == 0 {
+                assert_eq!([ring.get(0), ring.get(0)], [1, 2]);
+            }
+            putter.join().unwrap();
+            assert_eq!(ring.get(0), 3);
         },
     );
 }

@@ -1,4 +1,4 @@
-//! What a putter does under the put lock: a record is written behind the tail, and the tail moved behind it.
+//! What a putter does under the put lock: records are written behind the tail, and the tail moved behind them.
 
 use std::io;
 
@@ -7,14 +7,14 @@ use super::blocks::{BLOCK, Nonsense};
 #[cfg(aioprocessing_planted)]
 use super::cursor::CLOSED;
 use super::cursor::{Cursor, UNIT};
-use super::put::Message;
+use super::put::{Message, Messages};
 use super::record::{self, Facts, Flags};
 use crate::planted::planted;
 use crate::shm::Sent;
 use crate::shm::atomic::Ordering;
-/// What came of writing a record.
-pub(super) enum Placed {
-    Done { more: bool },
+
+/// Why a record was not put.
+pub(super) enum NotPlaced {
     Closed,
     Full,
     NoMemory,
@@ -22,97 +22,153 @@ pub(super) enum Placed {
     Io(io::Error),
 }
 
+impl From<Nonsense> for NotPlaced {
+    fn from(_: Nonsense) -> Self {
+        Self::Corrupt
+    }
+}
+
+/// Where a record is to stand: there, and behind a block's end in a block that was claimed for it.
+struct Place {
+    at: u64,
+    fresh: Option<u32>,
+}
+
 impl Queue {
-    /// Writes a record and moves the tail behind it. Under the put lock.
+    /// Writes a record and moves the tail behind it; gives the new tail. Under the put lock.
     #[inline]
-    pub(super) fn place(&self, message: Message<'_>, extent: Option<u32>, thorough: bool) -> Placed {
+    pub(super) fn place(
+        &self,
+        message: Message<'_>,
+        extent: Option<u32>,
+        thorough: bool,
+    ) -> Result<Cursor, NotPlaced> {
         let side = &self.words.put;
         let tail = Cursor(side.tail.load(Ordering::Relaxed));
         if tail.is_closed() {
-            return Placed::Closed;
+            return Err(NotPlaced::Closed);
         }
-        if self.is_full_at(tail) {
-            return Placed::Full;
+        if self.room_for(1, tail) == 0 {
+            return Err(NotPlaced::Full);
         }
-        let length = message.bytes.len();
-        let size = record::size(length);
-        let (mut at, mut fresh) = (tail.position(), None);
-        // Room for a jump is always left at a block's end.
-        if at % BLOCK + size + UNIT > BLOCK {
-            match self.next_block(thorough) {
-                Ok(Some(block)) => fresh = Some((at, block)),
-                Ok(None) => return Placed::NoMemory,
-                Err(error) => return Placed::Io(error),
-            }
-        }
-        if let Some((from, block)) = fresh {
-            at = u64::from(block) * BLOCK;
-            if self.write_jump(from, tail, at).is_err() {
-                self.give_back(&[block]);
-                return Placed::Corrupt;
-            }
-        }
+        let size = record::size(message.bytes.len());
+        let Place { at, fresh } = self.place_behind(tail, size, thorough)?;
         let next = tail.after_one(at + size);
-        let nonce = match self.send_luggage(message) {
-            Ok(nonce) => nonce,
-            Err(placed) => {
-                if let Some((_, block)) = fresh {
-                    self.give_back(&[block]);
-                }
-                return placed;
-            }
+        let write = || {
+            let nonce = self.send_luggage(message)?;
+            Ok(self.write_record(at, tail, message, nonce, extent)?)
         };
-        let write = || self.write_record(at, tail, message, nonce, extent);
-        let commit = || {
-            planted!("close-beside-the-tail", side.commit(tail, next), {
-                std::thread::sleep(std::time::Duration::from_millis(1));
-                let closed = side.tail.load(Ordering::Relaxed) & CLOSED;
-                side.tail.swap(next.0 | closed, Ordering::AcqRel);
-                Ok(())
-            })
-        };
-        let done = planted!("publish-before-payload", write().map(|()| commit()), {
+        let commit = || self.commit_put(tail, next);
+        let done = planted!("publish-before-payload", write().and_then(|()| commit()), {
             let early = commit();
             std::thread::sleep(std::time::Duration::from_millis(1));
-            write().map(|()| early)
+            write().and(early)
         });
-        match done {
-            Ok(Ok(())) => {
-                if self.max_items > 0 {
-                    side.head_seen.store(self.head_for_putters(tail), Ordering::Relaxed);
-                }
-                Placed::Done { more: self.max_items > 0 && !self.is_full_at(next) }
-            }
-            other => {
-                if let Some((_, block)) = fresh {
-                    self.give_back(&[block]);
-                }
-                // Nobody but a closer writes the tail while we have the lock.
-                let is_closed = matches!(other, Ok(Err(now)) if now.is_closed());
-                if is_closed { Placed::Closed } else { Placed::Corrupt }
-            }
+        if done.is_err()
+            && let Some(block) = fresh
+        {
+            self.give_back(&[block]);
         }
+        done.map(|()| next)
+    }
+
+    /// Writes as many of these messages, from one of them on, as there is room for, up to the first that is not plain, and moves the
+    /// tail behind all of them in one step; gives the new tail, and how many they were, one at least. Under the put lock.
+    pub(super) fn place_many(
+        &self,
+        messages: &mut impl Messages,
+        from: usize,
+        thorough: bool,
+    ) -> Result<(Cursor, usize), NotPlaced> {
+        let tail = Cursor(self.words.put.tail.load(Ordering::Relaxed));
+        if tail.is_closed() {
+            return Err(NotPlaced::Closed);
+        }
+        let (mut end, mut count, mut room) = (tail, 0, 0);
+        // Nobody finds a way to these before the commit.
+        let mut fresh = Vec::new();
+        let most = planted!("a-batch-is-put-in-parts", usize::MAX, 1);
+        let stopped = loop {
+            let message = messages.at(from + count).filter(Message::is_plain);
+            let Some(message) = message.filter(|_| count < most) else { break None };
+            if count as u64 >= room {
+                room = self.room_for(count as u64 + 1, tail);
+                if count as u64 >= room {
+                    break Some(NotPlaced::Full);
+                }
+            }
+            let size = record::size(message.bytes.len());
+            let place = match self.place_behind(end, size, thorough) {
+                Ok(place) => place,
+                Err(not) => break Some(not),
+            };
+            if let Err(not) = self.write_record(place.at, end, message, 0, None) {
+                place.fresh.into_iter().for_each(|block| self.give_back(&[block]));
+                break Some(not.into());
+            }
+            fresh.extend(place.fresh);
+            end = end.after_one(place.at + size);
+            count += 1;
+        };
+        let done = match stopped {
+            Some(not) if count == 0 => Err(not),
+            // What stopped the others stops them again, and then it is told.
+            _ => self.commit_put(tail, end),
+        };
+        if done.is_err() && !fresh.is_empty() {
+            self.give_back(&fresh);
+        }
+        done.map(|()| (end, count))
+    }
+
+    /// The place of a record of this size behind `tail`. In a new block, a jump leads to it, which the same commit publishes.
+    #[inline]
+    fn place_behind(&self, tail: Cursor, size: u64, thorough: bool) -> Result<Place, NotPlaced> {
+        let at = tail.position();
+        // Room for a jump is always left at a block's end.
+        if at % BLOCK + size + UNIT <= BLOCK {
+            return Ok(Place { at, fresh: None });
+        }
+        self.place_in_a_new_block(tail, thorough)
+    }
+
+    #[cold]
+    fn place_in_a_new_block(&self, tail: Cursor, thorough: bool) -> Result<Place, NotPlaced> {
+        let block = self.next_block(thorough).map_err(NotPlaced::Io)?.ok_or(NotPlaced::NoMemory)?;
+        let at = u64::from(block) * BLOCK;
+        if self.write_jump(tail.position(), tail, at).is_err() {
+            self.give_back(&[block]);
+            return Err(NotPlaced::Corrupt);
+        }
+        Ok(Place { at, fresh: Some(block) })
+    }
+
+    /// The put itself.
+    #[inline]
+    fn commit_put(&self, tail: Cursor, next: Cursor) -> Result<(), NotPlaced> {
+        let side = &self.words.put;
+        let done = planted!("close-beside-the-tail", side.commit(tail, next), {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+            let closed = side.tail.load(Ordering::Relaxed) & CLOSED;
+            side.tail.swap(next.0 | closed, Ordering::AcqRel);
+            Ok(())
+        });
+        // Nobody but a closer writes the tail while we have the lock.
+        done.map_err(|now| if now.is_closed() { NotPlaced::Closed } else { NotPlaced::Corrupt })
     }
 
     /// Sends what travels with a message ahead of it; gives the number by which it will be known.
     #[inline]
-    fn send_luggage(&self, message: Message<'_>) -> Result<u64, Placed> {
+    fn send_luggage(&self, message: Message<'_>) -> Result<u64, NotPlaced> {
         if message.luggage.is_empty() {
             return Ok(0);
         }
         let nonce = self.region().nonce();
         match self.region().send_luggage(nonce, message.luggage) {
             Sent::Done => Ok(nonce),
-            Sent::Full => Err(Placed::Full),
-            Sent::Failed(error) => Err(Placed::Io(error)),
+            Sent::Full => Err(NotPlaced::Full),
+            Sent::Failed(error) => Err(NotPlaced::Io(error)),
         }
-    }
-
-    /// The head as putters shall remember it: looked at anew only when the one they remember says that the queue is full.
-    #[inline]
-    fn head_for_putters(&self, tail: Cursor) -> u64 {
-        let seen = self.words.put.head_seen.load(Ordering::Relaxed);
-        if Cursor(seen).distance_to(tail) >= self.max_items { self.words.head().0 } else { seen }
     }
 
     #[cold]

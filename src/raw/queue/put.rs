@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 
 use super::blocks::BLOCK;
 use super::cursor::Cursor;
-use super::place::Placed;
+use super::place::NotPlaced;
 use super::record::{self, Flags};
 use super::{PUTTERS, Patience, Queue};
 use crate::planted::planted;
@@ -26,6 +26,12 @@ impl Message<'_> {
     pub(crate) fn is_plain(&self) -> bool {
         self.bytes.len() <= record::INLINE && self.luggage.is_empty()
     }
+}
+
+/// Messages that are put together.
+pub(crate) trait Messages: Send {
+    /// The one at this place. For one caller at a time, so that what they are made of need not be `Sync`.
+    fn at(&mut self, index: usize) -> Option<Message<'_>>;
 }
 
 /// Why a message was not put.
@@ -72,10 +78,9 @@ impl Queue {
         let mut has_waited = false;
         let done = until(waiter, |look| {
             self.count_wait(look, &mut has_waited);
-            self.attempt_put(look, &[message], first, patience)
+            self.attempt_put(look, message, first, patience)
         })
-        .await?
-        .map(drop);
+        .await?;
         if done.is_ok()
             && let Some(extent) = &mut extent
         {
@@ -95,8 +100,8 @@ impl Queue {
         if message.bytes.len() > record::INLINE {
             return None;
         }
-        match self.attempt_put(Look::Glance, &[message], None, patience) {
-            Step::Done(done) => Some(done.map(drop)),
+        match self.attempt_put(Look::Glance, message, None, patience) {
+            Step::Done(done) => Some(done),
             Step::Wait(_) => None,
         }
     }
@@ -110,18 +115,34 @@ impl Queue {
         blocking(self.put(&mut waiter, message, Patience::Tries)).unwrap_or(Err(Refused::Full))
     }
 
-    /// Puts as many of these plain messages as there is room for, one at least, and says how many.
+    /// Puts as many of these messages, from one of them on, as there is room for, and says how many. All appear at once. The first is
+    /// [plain](Message::is_plain); one that is not ends them.
     pub(crate) async fn put_batch<W: Waiter>(
         &self,
         waiter: &mut W,
-        messages: &[Message<'_>],
+        messages: &mut impl Messages,
+        from: usize,
+        patience: Patience,
     ) -> Result<Result<usize, Refused>, W::GaveUp> {
         let mut has_waited = false;
         until(waiter, |look| {
             self.count_wait(look, &mut has_waited);
-            self.attempt_put(look, messages, None, Patience::Waits)
+            self.attempt_put_many(look, messages, from, patience)
         })
         .await
+    }
+
+    /// The first attempt of a [`put_batch`](Self::put_batch). `None`: it may have to wait.
+    pub(crate) fn put_batch_at_once(
+        &self,
+        messages: &mut impl Messages,
+        from: usize,
+        patience: Patience,
+    ) -> Option<Result<usize, Refused>> {
+        match self.attempt_put_many(Look::Glance, messages, from, patience) {
+            Step::Done(done) => Some(done),
+            Step::Wait(_) => None,
+        }
     }
 
     fn count_wait(&self, look: Look, has_waited: &mut bool) {
@@ -174,9 +195,34 @@ impl Queue {
     fn attempt_put<'a>(
         &'a self,
         look: Look,
-        messages: &[Message<'_>],
+        message: Message<'_>,
         extent: Option<u32>,
         patience: Patience,
+    ) -> Step<'a, Result<(), Refused>> {
+        let place = |thorough| self.place(message, extent, thorough).map(|tail| (tail, 1));
+        match self.attempt_with_room(look, patience, place) {
+            Step::Done(done) => Step::Done(done.map(drop)),
+            Step::Wait(spot) => Step::Wait(spot),
+        }
+    }
+
+    fn attempt_put_many<'a>(
+        &'a self,
+        look: Look,
+        messages: &mut impl Messages,
+        from: usize,
+        patience: Patience,
+    ) -> Step<'a, Result<usize, Refused>> {
+        self.attempt_with_room(look, patience, |thorough| self.place_many(messages, from, thorough))
+    }
+
+    /// One attempt: `place` puts, under the put lock, and says where the tail is then, and how many it put, one at least.
+    #[inline]
+    fn attempt_with_room<'a>(
+        &'a self,
+        look: Look,
+        patience: Patience,
+        place: impl FnOnce(bool) -> Result<(Cursor, usize), NotPlaced>,
     ) -> Step<'a, Result<usize, Refused>> {
         self.mark_sender();
         let tail = Cursor(self.words.put.tail.load(Ordering::Relaxed));
@@ -192,39 +238,30 @@ impl Queue {
         if let Step::Wait(spot) = lock.attempt(look, self.party(PUTTERS)) {
             return Step::Wait(spot);
         }
-        let mut count = 0;
-        let mut last = Placed::Done { more: false };
-        {
+        let placed = {
             let _held = self.hold(lock, PUTTERS);
-            for message in messages {
-                last = self.place(*message, extent, look.is_thorough() || tries);
-                if !matches!(last, Placed::Done { .. }) {
-                    break;
+            place(look.is_thorough() || tries)
+        };
+        match placed {
+            Ok((tail, count)) => {
+                for _ in 0..count {
+                    // Behind the release of the lock.
+                    if !self.items().notify_one_behind_a_change() {
+                        break;
+                    }
                 }
-                count += 1;
-            }
-        }
-        if count > 0 {
-            for _ in 0..count {
-                // Behind the release of the lock.
-                if !self.items().notify_one_behind_a_change() {
-                    break;
+                if look.is_listed() && self.max_items > 0 && !self.is_full_at(tail) {
+                    // The wake-up that came to us may have stood for more than one place.
+                    self.space().notify_one();
                 }
+                Step::Done(Ok(count))
             }
-            if matches!(last, Placed::Done { more: true }) && look.is_listed() {
-                // The wake-up that came to us may have stood for more than one place.
-                self.space().notify_one();
-            }
-            return Step::Done(Ok(count));
-        }
-        match last {
-            Placed::Done { .. } => Step::Done(Ok(0)),
-            Placed::Closed => Step::Done(Err(Refused::Closed)),
-            Placed::Full | Placed::NoMemory if tries => Step::Done(Err(Refused::Full)),
-            Placed::Full => Step::Wait(self.space()),
-            Placed::NoMemory => Step::Wait(self.memory()),
-            Placed::Corrupt => Step::Done(Err(Refused::Corrupt)),
-            Placed::Io(error) => Step::Done(Err(Refused::Io(error))),
+            Err(NotPlaced::Closed) => Step::Done(Err(Refused::Closed)),
+            Err(NotPlaced::Full | NotPlaced::NoMemory) if tries => Step::Done(Err(Refused::Full)),
+            Err(NotPlaced::Full) => Step::Wait(self.space()),
+            Err(NotPlaced::NoMemory) => Step::Wait(self.memory()),
+            Err(NotPlaced::Corrupt) => Step::Done(Err(Refused::Corrupt)),
+            Err(NotPlaced::Io(error)) => Step::Done(Err(Refused::Io(error))),
         }
     }
 
@@ -235,7 +272,28 @@ impl Queue {
             return false;
         }
         let seen = Cursor(self.words.put.head_seen.load(Ordering::Relaxed));
-        seen.distance_to(tail) >= self.max_items
-            && self.words.head().distance_to(tail).saturating_sub(self.done()) >= self.max_items
+        seen.distance_to(tail) >= self.max_items && self.room_before(self.words.head(), tail) == 0
+    }
+
+    /// How many more items may come behind `tail`. By a head of a while ago where that leaves room for `wanted`, and otherwise by
+    /// the head of now, which is then remembered. Under the put lock.
+    #[inline]
+    pub(super) fn room_for(&self, wanted: u64, tail: Cursor) -> u64 {
+        if self.max_items == 0 {
+            return u64::MAX;
+        }
+        let side = &self.words.put;
+        let room =
+            self.max_items.saturating_sub(Cursor(side.head_seen.load(Ordering::Relaxed)).distance_to(tail));
+        if room >= wanted {
+            return room;
+        }
+        let head = self.words.head();
+        side.head_seen.store(head.0, Ordering::Relaxed);
+        self.room_before(head, tail)
+    }
+
+    fn room_before(&self, head: Cursor, tail: Cursor) -> u64 {
+        self.max_items.saturating_sub(head.distance_to(tail).saturating_sub(self.done()))
     }
 }

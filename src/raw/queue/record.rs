@@ -53,6 +53,8 @@ impl Flags {
     pub(super) const EXTENT: Self = Self::of(4);
     /// No item: the queue goes on at `offset`.
     pub(super) const JUMP: Self = Self::of(8);
+    /// Any of those that say so.
+    pub(super) const MORE_THAN_BYTES: Self = Self::of(2 | 4 | 8);
 
     pub(crate) fn has(self, other: Self) -> bool {
         self.bits & other.bits != 0

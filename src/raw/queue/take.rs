@@ -1,11 +1,11 @@
-//! What a getter does under the get lock: the record at the head is read, checked, and the head moved behind it.
+//! What a getter does under the get lock: records at the head are read, checked, and the head moved behind them.
 
 use std::os::fd::OwnedFd;
 
 use super::Queue;
 use super::blocks::{BLOCK, Nonsense};
 use super::cursor::{Cursor, UNIT};
-use super::get::{NotTaken, Taken};
+use super::get::{Basket, NotTaken, Taken};
 use super::record::{self, Descriptor, Facts, Flags};
 use crate::planted::planted;
 use crate::shm::Peeked;
@@ -41,7 +41,15 @@ struct Rest {
     left: Option<u32>,
 }
 
-pub(super) type WonBytes = (Won, Vec<u8>);
+/// Items that are ours: the head has moved behind all of them.
+pub(super) struct WonMany {
+    pub(super) count: usize,
+    pub(super) more: bool,
+    /// The blocks that the head has left.
+    left: Vec<u32>,
+    /// One with more to it than its bytes, which are not in the basket but here.
+    lone: Option<(Won, Vec<u8>)>,
+}
 
 /// A record that passed all checks.
 pub(super) struct Found<'a> {
@@ -53,24 +61,95 @@ pub(super) struct Found<'a> {
     pub(super) left: Option<u32>,
 }
 
+/// A record that passed all checks, and to which there is no more than its bytes.
+struct Short<'a> {
+    at: u64,
+    /// Where the next record begins.
+    end: u64,
+    descriptor: &'a Descriptor,
+    flags: Flags,
+    length: usize,
+}
+
+impl<'a> Found<'a> {
+    /// As it is said to be, if that can be true of the record that the head stands at.
+    fn checked(mut self, head: Cursor) -> Result<Self, Nonsense> {
+        let facts = &self.facts;
+        let length = usize::try_from(facts.length).map_err(|_| Nonsense)?;
+        let is_long = length > record::INLINE;
+        let is_right = facts.number == head.number()
+            && !facts.flags.has(Flags::JUMP)
+            && facts.flags.has(Flags::EXTENT) == is_long
+            && self.at % BLOCK + record::size(length) + UNIT <= BLOCK;
+        self.length = length;
+        if is_right { Ok(self) } else { Err(Nonsense) }
+    }
+
+    fn short(&self) -> Option<Short<'a>> {
+        let &Found { at, descriptor, length, facts: Facts { flags, .. }, .. } = self;
+        let end = at + record::size(length);
+        (!flags.has(Flags::MORE_THAN_BYTES)).then_some(Short { at, end, descriptor, flags, length })
+    }
+}
+
 impl Queue {
-    /// As many records as there are, up to `most`. Under the get lock.
-    pub(super) fn win_many(&self, most: usize) -> Result<(Vec<WonBytes>, bool), NotWon> {
-        let mut all = Vec::new();
-        let mut more = true;
-        while more && all.len() < most {
-            let mut bytes = Vec::new();
-            match self.win(&mut bytes) {
-                Ok(won) => {
-                    more = won.more;
-                    all.push((won, bytes));
-                }
-                // What was won is ours and must be handed over.
-                Err(_) if !all.is_empty() => break,
-                Err(not) => return Err(not),
-            }
+    /// Copies as many records as there are, up to `most` and up to the first that has more to it than its bytes, and moves the head
+    /// behind all of them in one step. If that one is the first, it is taken alone. Under the get lock.
+    pub(super) fn win_many(&self, most: usize, basket: &mut impl Basket) -> Result<WonMany, NotWon> {
+        let side = &self.words.get;
+        let head = Cursor(side.head.load(Ordering::Relaxed));
+        let mut tail = Cursor(side.tail_seen.load(Ordering::Relaxed));
+        if head.distance_to(tail) < most as u64 {
+            tail = self.look_at_tail(head)?;
         }
-        Ok((all, more))
+        let all = usize::try_from(head.distance_to(tail)).unwrap_or(usize::MAX).min(most);
+        basket.expect(all);
+        let (mut next, mut count, mut left) = (head, 0, Vec::new());
+        while count < all {
+            let (short, block) = match self.find_short(next) {
+                Some(short) => (short, None),
+                None => match self.find(next).map(|found| (found.short(), found.left)) {
+                    Ok((Some(short), block)) => (short, block),
+                    // What was read before it is whole. What is wrong with this one is told when it is the first.
+                    _ => break,
+                },
+            };
+            if self.copy_bytes(short.at, short.descriptor, short.length, basket.bytes()).is_err() {
+                break;
+            }
+            left.extend(block);
+            basket.add(short.flags, short.length);
+            next = next.after_one(short.end);
+            count += 1;
+        }
+        if count == 0 {
+            let mut bytes = Vec::new();
+            let won = self.win(&mut bytes)?;
+            return Ok(WonMany { count: 1, more: won.more, left, lone: Some((won, bytes)) });
+        }
+        for &block in &left {
+            // As in `win_with_rest`.
+            self.blocks.rename(self.region().me(), block);
+        }
+        self.note_taken(count);
+        side.commit(next);
+        Ok(WonMany { count, more: next.number() != tail.number(), left, lone: None })
+    }
+
+    /// The tail as it is now, behind the head: remembered, so that getters leave its line alone for as long as they can.
+    #[inline]
+    fn look_at_tail(&self, head: Cursor) -> Result<Cursor, NotWon> {
+        let side = &self.words.get;
+        let tail = self.words.tail();
+        if head.number() == tail.number() {
+            return Err(NotWon::Empty(tail));
+        }
+        side.tail_seen.store(tail.0, Ordering::Relaxed);
+        let length = head.distance_to(tail);
+        if length > side.peak.load(Ordering::Relaxed) {
+            side.peak.store(length, Ordering::Relaxed);
+        }
+        Ok(tail)
     }
 
     /// Copies the record at the head, if it is short, and moves the head behind it. Under the get lock.
@@ -80,20 +159,22 @@ impl Queue {
         let head = Cursor(side.head.load(Ordering::Relaxed));
         let mut tail = Cursor(side.tail_seen.load(Ordering::Relaxed));
         if head.number() == tail.number() {
-            tail = self.words.tail();
-            if head.number() == tail.number() {
-                return Err(NotWon::Empty(tail));
-            }
-            side.tail_seen.store(tail.0, Ordering::Relaxed);
-            let length = head.distance_to(tail);
-            if length > side.peak.load(Ordering::Relaxed) {
-                side.peak.store(length, Ordering::Relaxed);
-            }
+            tail = self.look_at_tail(head)?;
         }
-        let found = self.find(head)?;
         into.clear();
+        let Some(short) = self.find_short(head) else { return self.win_with_rest(head, tail, into) };
+        self.copy_bytes(short.at, short.descriptor, short.length, into)?;
+        let next = head.after_one(short.end);
+        self.note_taken(1);
+        side.commit(next);
+        Ok(Won { flags: short.flags, more: next.number() != tail.number(), rest: None })
+    }
+
+    #[cold]
+    fn win_with_rest(&self, head: Cursor, tail: Cursor, into: &mut Vec<u8>) -> Result<Won, NotWon> {
+        let side = &self.words.get;
+        let found = self.find(head)?;
         let next = head.after_one(found.at + record::size(found.length));
-        let commit = || side.commit(next);
         let payload = self.copy_short(&found, into)?;
         let me = self.region().me();
         if let Some(block) = found.left {
@@ -104,17 +185,16 @@ impl Queue {
             self.blocks.adopt(me, blocks);
         }
         let mut luggage = Vec::new();
-        self.note_taken();
+        self.note_taken(1);
         if found.facts.flags.has(Flags::LUGGAGE) {
             luggage = self.luggage(found.facts.nonce)?;
-            commit();
+            side.commit(next);
             self.region().drop_luggage();
             self.space().notify_one();
         } else {
-            commit();
+            side.commit(next);
         }
-        let has_rest = payload.is_some() || found.left.is_some() || !luggage.is_empty();
-        let rest = has_rest.then(|| Box::new(Rest { luggage, payload, left: found.left }));
+        let rest = Some(Box::new(Rest { luggage, payload, left: found.left }));
         Ok(Won { flags: found.facts.flags, more: next.number() != tail.number(), rest })
     }
 
@@ -128,28 +208,41 @@ impl Queue {
         }
     }
 
+    /// The record that the head stands at, checked. `None`: there is more to it, or it stands elsewhere, or can't be true; to be
+    /// [found](Self::find) out.
+    // Always: of a batch, this and the copy is all that is done for each.
+    #[inline(always)]
+    fn find_short(&self, head: Cursor) -> Option<Short<'_>> {
+        let at = head.position();
+        let descriptor = self.descriptor(at).ok()?;
+        let Facts { number, length, flags, .. } = descriptor.read();
+        let length = usize::try_from(length).ok().filter(|&length| length <= record::INLINE)?;
+        let size = record::size(length);
+        let is_right = number == head.number()
+            && !flags.has(Flags::MORE_THAN_BYTES)
+            && at % BLOCK + size + UNIT <= BLOCK;
+        is_right.then_some(Short { at, end: at + size, descriptor, flags, length })
+    }
+
     /// The record that the head stands at, checked.
-    #[inline]
     pub(super) fn find(&self, head: Cursor) -> Result<Found<'_>, Nonsense> {
-        let (mut at, mut left) = (head.position(), None);
-        let mut descriptor = self.descriptor(at)?;
-        let mut facts = descriptor.read();
+        let at = head.position();
+        let descriptor = self.descriptor(at)?;
+        let facts = descriptor.read();
         if facts.flags.has(Flags::JUMP) {
-            left = Some(u32::try_from(at / BLOCK).map_err(|_| Nonsense)?);
-            at = facts.offset;
-            if !at.is_multiple_of(BLOCK) {
-                return Err(Nonsense);
-            }
-            descriptor = self.descriptor(at)?;
-            facts = descriptor.read();
+            return self.find_behind_a_jump(head, facts.offset);
         }
-        let length = usize::try_from(facts.length).map_err(|_| Nonsense)?;
-        let is_long = length > record::INLINE;
-        let is_right = facts.number == head.number()
-            && !facts.flags.has(Flags::JUMP)
-            && facts.flags.has(Flags::EXTENT) == is_long
-            && at % BLOCK + record::size(length) + UNIT <= BLOCK;
-        if is_right { Ok(Found { at, descriptor, facts, length, left }) } else { Err(Nonsense) }
+        Found { at, descriptor, facts, length: 0, left: None }.checked(head)
+    }
+
+    #[cold]
+    fn find_behind_a_jump(&self, head: Cursor, at: u64) -> Result<Found<'_>, Nonsense> {
+        let left = Some(u32::try_from(head.position() / BLOCK).map_err(|_| Nonsense)?);
+        if !at.is_multiple_of(BLOCK) {
+            return Err(Nonsense);
+        }
+        let descriptor = self.descriptor(at)?;
+        Found { at, descriptor, facts: descriptor.read(), length: 0, left }.checked(head)
     }
 
     #[inline]
@@ -158,23 +251,34 @@ impl Queue {
     }
 
     /// Copies a short payload; gives the blocks of a long one.
-    #[inline]
     pub(super) fn copy_short(
         &self,
         found: &Found<'_>,
         into: &mut Vec<u8>,
     ) -> Result<Option<(Vec<u32>, usize)>, Nonsense> {
-        let length = found.length;
         if found.facts.flags.has(Flags::EXTENT) {
+            let length = found.length;
             return self.payload_blocks(&found.facts, length).map(|blocks| Some((blocks, length)));
         }
-        if length <= record::SMALL {
-            found.descriptor.append_small_to(length, into);
-        } else {
-            let start = self.blocks.offset(found.at + UNIT);
-            self.blocks.area().append_to(start, length, into).ok_or(Nonsense)?;
-        }
+        self.copy_bytes(found.at, found.descriptor, found.length, into)?;
         Ok(None)
+    }
+
+    /// Appends the short payload of the record that stands there.
+    #[inline(always)]
+    fn copy_bytes(
+        &self,
+        at: u64,
+        descriptor: &Descriptor,
+        length: usize,
+        into: &mut Vec<u8>,
+    ) -> Result<(), Nonsense> {
+        if length <= record::SMALL {
+            descriptor.append_small_to(length, into);
+            return Ok(());
+        }
+        let start = self.blocks.offset(at + UNIT);
+        self.blocks.area().append_to(start, length, into).ok_or(Nonsense)
     }
 
     /// The blocks of the long payload that a record names.
@@ -200,7 +304,7 @@ impl Queue {
     #[cold]
     fn finish_rest(&self, rest: Rest, into: &mut Vec<u8>) -> Result<Vec<OwnedFd>, NotTaken> {
         if let Some(block) = rest.left {
-            planted!("a-left-block-is-not-freed", self.give_back(&[block]), ());
+            self.free_left(&[block]);
         }
         if let Some((blocks, length)) = rest.payload {
             let copied = self.copy_long(&blocks, length, into);
@@ -208,6 +312,23 @@ impl Queue {
             copied?;
         }
         Ok(rest.luggage)
+    }
+
+    /// The same for a batch.
+    pub(super) fn finish_many(&self, won: WonMany, basket: &mut impl Basket) -> Result<(), NotTaken> {
+        if !won.left.is_empty() {
+            self.free_left(&won.left);
+        }
+        if let Some((one, mut bytes)) = won.lone {
+            let taken = self.finish(one, &mut bytes)?;
+            basket.add_lone(taken, bytes);
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn free_left(&self, blocks: &[u32]) {
+        planted!("a-left-block-is-not-freed", self.give_back(blocks), ());
     }
 
     /// Copies a long payload, for which no lock is needed.
