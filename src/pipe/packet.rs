@@ -258,7 +258,7 @@ pub(super) struct Incoming {
 
 /// A packet that was taken; a long message is still in its file.
 #[derive(Debug)]
-pub(super) struct Taken {
+pub(super) struct Received {
     mark: Option<u64>,
     bytes: Vec<u8>,
     descriptors: Vec<OwnedFd>,
@@ -269,7 +269,7 @@ pub(super) struct Taken {
     pub(super) cpu: Cpu,
 }
 
-impl Taken {
+impl Received {
     /// The message, if it has no more than `limit` bytes.
     pub(super) fn open(mut self, limit: u64) -> Result<Incoming, RecvError> {
         if self.length > limit {
@@ -301,7 +301,7 @@ pub(super) fn wait(socket: BorrowedFd<'_>) -> Option<Flags> {
 
 /// Takes a packet, whose flags may be known already. `None`: there is none. One without room for its descriptors stays where it
 /// is.
-pub(super) fn take(socket: BorrowedFd<'_>, mut known: Option<Flags>) -> Option<Result<Taken, RecvError>> {
+pub(super) fn take(socket: BorrowedFd<'_>, mut known: Option<Flags>) -> Option<Result<Received, RecvError>> {
     match settled(|| attempt(socket, known.take())) {
         Ok(taken) => Some(Ok(taken)),
         Err(Failed::Receive(error)) => Some(Err(error)),
@@ -344,7 +344,7 @@ fn settled<T>(mut attempt: impl FnMut() -> Result<T, Failed>) -> Result<T, Faile
     }
 }
 
-fn attempt(socket: BorrowedFd<'_>, known: Option<Flags>) -> Result<Taken, Failed> {
+fn attempt(socket: BorrowedFd<'_>, known: Option<Flags>) -> Result<Received, Failed> {
     let flags = match known {
         Some(flags) => flags,
         None => socket::peek_byte(socket)?.ok_or(Failed::Receive(RecvError::Closed))?,
@@ -371,7 +371,7 @@ fn attempt(socket: BorrowedFd<'_>, known: Option<Flags>) -> Result<Taken, Failed
         let length = if is_spilled { header.length } else { rest.len() as u64 };
         let mark = (header.flags & BARE != 0).then_some(header.mark);
         let cpu = Cpu::from_bits(bytes.first().map_or(0, |first| first >> CPU_SHIFT));
-        Ok(Taken { mark, bytes: rest.to_vec(), descriptors: packet.descriptors, length, is_spilled, cpu })
+        Ok(Received { mark, bytes: rest.to_vec(), descriptors: packet.descriptors, length, is_spilled, cpu })
     })
 }
 

@@ -60,6 +60,7 @@ where
     ///
     /// [`TryGetError::Empty`] if there is none (or a process was stopped in the middle of a get); otherwise as
     /// [`get`](Self::get).
+    #[doc(alias = "get_nowait")]
     pub fn try_get(&self) -> Result<T, TryGetError> {
         self.own()?;
         let mut bytes = buffer::<T>();

@@ -99,6 +99,7 @@ impl<T, C> AioQueue<T, C> {
     }
 
     /// How many items wait: exact at a moment during the call.
+    #[doc(alias = "qsize")]
     pub fn len(&self) -> usize {
         usize::try_from(self.queue.len()).unwrap_or(usize::MAX)
     }

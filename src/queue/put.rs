@@ -106,6 +106,7 @@ where
     ///
     /// [`TryPutError::Full`] if the queue is full (or a process was stopped in the middle of a put); otherwise as
     /// [`put`](Self::put).
+    #[doc(alias = "put_nowait")]
     pub fn try_put(&self, item: T) -> Result<(), TryPutError<T>> {
         let parcel = self.parcel(item).map_err(|(failure, item)| TryPutError::new(failure, item))?;
         let done = self.queue.try_put(parcel.message());

@@ -1,6 +1,6 @@
 //! What a machine with an inner lock does with it.
 
-use super::{LockWords, Party, Taken};
+use super::{Acquired, LockWords, Party};
 use crate::shm::Alive;
 use crate::wait::{Look, Spot, Step};
 
@@ -18,7 +18,7 @@ impl LockWords {
     pub(super) fn enter<'a, A: Alive>(&'a self, look: Look, party: Party<'a, A>) -> Step<'a, Inside<'a, A>> {
         match self.attempt(look, party) {
             Step::Done(taken) => {
-                Step::Done(Inside { lock: self, party, was_abandoned: taken != Taken::Clean })
+                Step::Done(Inside { lock: self, party, was_abandoned: taken != Acquired::Clean })
             }
             Step::Wait(spot) => Step::Wait(spot),
         }

@@ -80,7 +80,7 @@ impl Word {
 /// How a lock came to its new owner.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Taken {
+pub(crate) enum Acquired {
     /// The last owner released it.
     Clean,
     /// The last owner died with it, or left in a panic (`None`): what it protects may be half-written.
@@ -120,17 +120,17 @@ impl LockWords {
 
     /// One attempt: takes the lock, or says that it must be waited for.
     #[inline]
-    pub(crate) fn attempt<'a, A: Alive>(&'a self, look: Look, party: Party<'a, A>) -> Step<'a, Taken> {
+    pub(crate) fn attempt<'a, A: Alive>(&'a self, look: Look, party: Party<'a, A>) -> Step<'a, Acquired> {
         // A listed taker must not: the others listed beside it are owed a `WAIT`.
         let may_be_quick = planted!("a-listed-taker-forgets-the-others", !look.is_listed(), true);
         if may_be_quick && self.take_free(party.me) {
-            return Step::Done(Taken::Clean);
+            return Step::Done(Acquired::Clean);
         }
         self.attempt_slowly(look, party)
     }
 
     #[cold]
-    fn attempt_slowly<'a, A: Alive>(&'a self, look: Look, party: Party<'a, A>) -> Step<'a, Taken> {
+    fn attempt_slowly<'a, A: Alive>(&'a self, look: Look, party: Party<'a, A>) -> Step<'a, Acquired> {
         loop {
             let now = self.word();
             if planted!("a-held-lock-is-taken", now.is_free(), now.is_free() || look.is_listed()) {
@@ -138,7 +138,7 @@ impl LockWords {
                 // this lock is only the inside of what it waits for: one that is listed here may be another.
                 let waiters = now.has_waiters() || look.is_listed() && self.waiters.waiters() > 0;
                 if self.change(now, Word::held(party.me, waiters)) {
-                    let taken = if now.died() { Taken::OwnerDied(None) } else { Taken::Clean };
+                    let taken = if now.died() { Acquired::OwnerDied(None) } else { Acquired::Clean };
                     return Step::Done(taken);
                 }
                 continue;
@@ -149,7 +149,7 @@ impl LockWords {
             {
                 if self.change(now, Word::held(party.me, now.has_waiters() || self.waiters.waiters() > 0)) {
                     self.leaked.store(0, Ordering::Relaxed);
-                    return Step::Done(Taken::OwnerDied(Some(owner)));
+                    return Step::Done(Acquired::OwnerDied(Some(owner)));
                 }
                 continue;
             }
@@ -160,10 +160,10 @@ impl LockWords {
     }
 
     /// Now or never. The dead are asked after: a lock whose owner died is not held.
-    pub(crate) fn try_acquire<A: Alive>(&self, party: Party<'_, A>) -> Option<Taken> {
+    pub(crate) fn try_acquire<A: Alive>(&self, party: Party<'_, A>) -> Option<Acquired> {
         loop {
             if self.take_free(party.me) {
-                return Some(Taken::Clean);
+                return Some(Acquired::Clean);
             }
             let now = self.word();
             let died = now.owner().filter(|&owner| !party.alive.is_alive(owner));
@@ -173,7 +173,7 @@ impl LockWords {
             if self.change(now, Word::held(party.me, now.has_waiters())) {
                 self.leaked.store(0, Ordering::Relaxed);
                 let is_clean = now.is_free() && !now.died();
-                return Some(if is_clean { Taken::Clean } else { Taken::OwnerDied(died) });
+                return Some(if is_clean { Acquired::Clean } else { Acquired::OwnerDied(died) });
             }
         }
     }
@@ -185,7 +185,7 @@ impl LockWords {
         &self,
         waiter: &mut W,
         party: Party<'_, A>,
-    ) -> Result<Taken, W::GaveUp> {
+    ) -> Result<Acquired, W::GaveUp> {
         until(waiter, |look| self.attempt(look, party)).await
     }
 

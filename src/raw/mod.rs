@@ -36,7 +36,7 @@ pub(crate) use barrier::{Barrier, BarrierSlot, BarrierWords, MOST_PARTIES, NotMe
 #[cfg(not(aioprocessing_loom))]
 pub(crate) use condition::{Condition, ConditionSlot, ConditionWords, Place, Table};
 pub(crate) use event::EventWords;
-pub(crate) use lock::{LockWords, Taken};
+pub(crate) use lock::{Acquired, LockWords};
 pub(crate) use rlock::{DEEPEST, Hold, HoldWords, Left, NotAgain, NotLeaked};
 pub(crate) use rwlock::{RwLock, RwSlot, RwWords};
 pub(crate) use semaphore::{MOST_PERMITS, Semaphore, SemaphoreSlot, SemaphoreWords};

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use loom::thread;
 
-use super::{EventWords, LockWords, Party, Taken};
+use super::{Acquired, EventWords, LockWords, Party};
 use crate::shm::atomic::{AtomicU32, Ordering};
 use crate::shm::{Alive, Owner};
 use crate::wait::model::{Impatient, Kernel, Task, Thread};
@@ -59,14 +59,14 @@ fn count_up(world: &World<LockWords>) {
 
 fn lock_by_thread(world: &World<LockWords>, who: u16) {
     let taken = never(blocking(world.words.acquire(&mut Thread, world.party(who))));
-    assert_eq!(taken, Taken::Clean);
+    assert_eq!(taken, Acquired::Clean);
     count_up(world);
     assert!(world.words.release(world.party(who), false));
 }
 
 fn lock_by_task(world: &World<LockWords>, who: u16) {
     let taken = never(loom::future::block_on(world.words.acquire(&mut Task, world.party(who))));
-    assert_eq!(taken, Taken::Clean);
+    assert_eq!(taken, Acquired::Clean);
     count_up(world);
     assert!(world.words.release(world.party(who), false));
 }
@@ -106,7 +106,7 @@ fn lock_passes_on_a_wake_up_that_came_too_late() {
     bounded(2, || {
         let world = World::<LockWords>::new();
         let taken = never(blocking(world.words.acquire(&mut Thread, world.party(0))));
-        assert_eq!(taken, Taken::Clean);
+        assert_eq!(taken, Acquired::Clean);
         let impatient = {
             let world = world.clone();
             thread::spawn(move || {

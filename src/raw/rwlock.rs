@@ -18,7 +18,7 @@
 //! **At a death** a writer's gate is taken over as any lock is, by a writer or by a reader, who is told. What a dead reader had
 //! counted in is struck out by the writer that waits for it: its generation says that it is the dead one's.
 
-use super::{LockWords, Party, Taken};
+use super::{Acquired, LockWords, Party};
 use crate::planted::planted;
 use crate::shm::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use crate::shm::{Alive, Object, Owner, shared};
@@ -150,7 +150,7 @@ impl<'a> RwLock<'a> {
     }
 
     /// In by the gate, as a writer comes: for one who is to be told of a death, or has waited for long.
-    fn attempt_by_the_gate<A: Alive>(self, look: Look, party: Party<'a, A>) -> Step<'a, Taken> {
+    fn attempt_by_the_gate<A: Alive>(self, look: Look, party: Party<'a, A>) -> Step<'a, Acquired> {
         match self.gate.attempt(look, party) {
             Step::Done(taken) => {
                 self.count_in(party);
@@ -161,14 +161,14 @@ impl<'a> RwLock<'a> {
         }
     }
 
-    fn attempt_read<A: Alive>(self, look: Look, party: Party<'a, A>) -> Step<'a, Taken> {
+    fn attempt_read<A: Alive>(self, look: Look, party: Party<'a, A>) -> Step<'a, Acquired> {
         let gate = self.gate.word();
         if gate.is_clean() {
             self.count_in(party);
             // (A) in the module's argument.
             planted!("no-fence-when-reading", fence(Ordering::SeqCst), ());
             if self.gate.word().is_clean() {
-                return Step::Done(Taken::Clean);
+                return Step::Done(Acquired::Clean);
             }
             self.count_out(party);
         }
@@ -190,7 +190,7 @@ impl<'a> RwLock<'a> {
         self,
         waiter: &mut W,
         party: Party<'a, A>,
-    ) -> Result<Taken, W::GaveUp> {
+    ) -> Result<Acquired, W::GaveUp> {
         let mut waits_at_the_gate = false;
         until(waiter, |look| {
             // Woken, and shut out once more? From then on at the gate, and in by it alone: the wake-up of that queue is for one
@@ -209,7 +209,7 @@ impl<'a> RwLock<'a> {
     }
 
     /// Now or never.
-    pub(crate) fn try_read<A: Alive>(self, party: Party<'a, A>) -> Option<Taken> {
+    pub(crate) fn try_read<A: Alive>(self, party: Party<'a, A>) -> Option<Acquired> {
         match self.attempt_read(Look::Thorough, party) {
             Step::Done(taken) => Some(taken),
             Step::Wait(_) => None,
@@ -241,9 +241,9 @@ impl<'a> RwLock<'a> {
         self,
         waiter: &mut W,
         party: Party<'a, A>,
-    ) -> Result<Taken, W::GaveUp> {
+    ) -> Result<Acquired, W::GaveUp> {
         let taken = self.gate.acquire(waiter, party).await?;
-        let shut = Shut { lock: self, party, died: taken != Taken::Clean };
+        let shut = Shut { lock: self, party, died: taken != Acquired::Clean };
         // (B) in the module's argument.
         planted!("no-fence-when-writing", fence(Ordering::SeqCst), ());
         until(waiter, |look| match self.reader(party, look.is_thorough()) {
@@ -256,9 +256,9 @@ impl<'a> RwLock<'a> {
     }
 
     /// Now or never.
-    pub(crate) fn try_write<A: Alive>(self, party: Party<'a, A>) -> Option<Taken> {
+    pub(crate) fn try_write<A: Alive>(self, party: Party<'a, A>) -> Option<Acquired> {
         let taken = self.gate.try_acquire(party)?;
-        let shut = Shut { lock: self, party, died: taken != Taken::Clean };
+        let shut = Shut { lock: self, party, died: taken != Acquired::Clean };
         fence(Ordering::SeqCst);
         if self.reader(party, true).is_some() {
             return None;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use loom::thread;
 
 use super::bounded;
-use crate::raw::{EventWords, LockWords, Party, Semaphore, SemaphoreSlot, SemaphoreWords, Taken};
+use crate::raw::{Acquired, EventWords, LockWords, Party, Semaphore, SemaphoreSlot, SemaphoreWords};
 use crate::shm::atomic::{AtomicU32, Ordering};
 use crate::shm::mortal::die_before;
 use crate::shm::{Alive, Owner};
@@ -59,7 +59,7 @@ impl World {
         self.inside.fetch_sub(1, Ordering::Relaxed);
     }
 
-    fn lock_and_release(&self, who: u16) -> Taken {
+    fn lock_and_release(&self, who: u16) -> Acquired {
         let taken = never(blocking(self.lock.acquire(&mut Thread, self.party(who))));
         self.be_alone();
         assert!(self.lock.release(self.party(who), false));
@@ -112,7 +112,7 @@ fn killed_with_a_lock_or_waiting_for_it() {
         |_: &World| (),
         |world| {
             let taken = never(blocking(world.lock.acquire(&mut Thread, world.party(VICTIM))));
-            assert_eq!(taken, Taken::Clean);
+            assert_eq!(taken, Acquired::Clean);
             assert!(world.lock.release(world.party(VICTIM), false));
         },
         |world| {
@@ -121,7 +121,7 @@ fn killed_with_a_lock_or_waiting_for_it() {
                 thread::spawn(move || world.lock_and_release(1))
             };
             let told = [world.lock_and_release(0), other.join().unwrap()];
-            let deaths = told.iter().filter(|taken| matches!(taken, Taken::OwnerDied(_))).count();
+            let deaths = told.iter().filter(|taken| matches!(taken, Acquired::OwnerDied(_))).count();
             assert!(deaths <= 1, "both were told of one death");
         },
         |_, (), _| (),
@@ -136,7 +136,7 @@ fn killed_in_a_wait_queue() {
         2,
         |world: &World| {
             let taken = never(blocking(world.lock.acquire(&mut Thread, world.party(0))));
-            assert_eq!(taken, Taken::Clean);
+            assert_eq!(taken, Acquired::Clean);
         },
         |world| {
             let _ = never(blocking(world.lock.acquire(&mut Thread, world.party(VICTIM))));

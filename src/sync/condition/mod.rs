@@ -17,7 +17,7 @@ pub use guard::{AioConditionGuard, ConditionGuard, ConditionLock};
 use guard::{AnyLock, Restore};
 use inner::Inner;
 
-use crate::raw::{ConditionWords, LockWords, Place, Taken};
+use crate::raw::{Acquired, ConditionWords, LockWords, Place};
 use crate::shm::{Plan, Ref, Region};
 use crate::sync::{AioLock, CreateError};
 use crate::wait::{Deadline, Park, ParkUntil, blocking, never};
@@ -116,7 +116,7 @@ impl AioCondition {
     /// The lock is taken again: as an error if its last holder died.
     fn again<G>(
         &self,
-        taken: Taken,
+        taken: Acquired,
         location: &'static Location<'static>,
         restore: Restore<G>,
     ) -> Result<G, G> {

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use super::guard::{AioLockGuard, Last, Tale};
 use super::spare;
-use crate::raw::{LockWords, Party, Taken};
+use crate::raw::{Acquired, LockWords, Party};
 use crate::shm::{Owner, Ref, Region};
 use crate::sys::place;
 use crate::wait::Bell;
@@ -125,11 +125,11 @@ impl Core {
         Some(Holder { name: tenant.name, pid: tenant.pid, held_for, location })
     }
 
-    fn last(&self, taken: Taken) -> Option<Last> {
+    fn last(&self, taken: Acquired) -> Option<Last> {
         match taken {
-            Taken::Clean => None,
-            Taken::OwnerDied(None) => Some(Last::Panicked),
-            Taken::OwnerDied(Some(owner)) => {
+            Acquired::Clean => None,
+            Acquired::OwnerDied(None) => Some(Last::Panicked),
+            Acquired::OwnerDied(Some(owner)) => {
                 crate::shm::Alive::tell_of_a_takeover(&**self.words.region(), owner, "lock");
                 Some(Last::Died(self.holder(owner)))
             }
@@ -137,7 +137,7 @@ impl Core {
     }
 
     /// A guard that holds nothing and knows how the last holder went, for one who shares the lock: as an error if it died.
-    pub(in crate::sync) fn witness(&self, taken: Taken) -> Result<AioLockGuard, AioLockGuard> {
+    pub(in crate::sync) fn witness(&self, taken: Acquired) -> Result<AioLockGuard, AioLockGuard> {
         match self.last(taken) {
             Some(last) => Err(AioLockGuard::new(self.with_tale(Tale::new(Some(last), false)))),
             None => Ok(AioLockGuard::empty()),
@@ -147,7 +147,7 @@ impl Core {
     /// The guard of a lock just taken: as an error if its last owner died.
     pub(in crate::sync) fn guard(
         self: &Arc<Self>,
-        taken: Taken,
+        taken: Acquired,
         location: &'static Location<'static>,
     ) -> Result<AioLockGuard, AioLockGuard> {
         let last = self.last(taken);

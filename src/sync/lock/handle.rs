@@ -219,6 +219,7 @@ impl AioLock {
     }
 
     /// Whether a living process holds the lock at this moment.
+    #[doc(alias = "locked")]
     pub fn is_locked(&self) -> bool {
         self.core.words.word().owner().is_some_and(|owner| self.core.is_alive(owner))
     }

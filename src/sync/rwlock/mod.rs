@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 pub use guard::{AioRwLockReadGuard, AioRwLockWriteGuard};
 
-use crate::raw::{LockWords, Party, RwLock, RwSlot, RwWords, Taken};
+use crate::raw::{Acquired, LockWords, Party, RwLock, RwSlot, RwWords};
 use crate::shm::{AttachError, Plan, Ref, Region, Row};
 use crate::sync::{AcquireError, AcquireTimeoutError, AioLock, CreateError, Holder, TryAcquireError};
 use crate::wait::{Deadline, Park, ParkUntil, blocking, never};
@@ -97,14 +97,14 @@ impl AioRwLock {
         Ok(Self { inner: Arc::new(Inner::open(AioLock::over(plan.create()?.object(gate)?))?) })
     }
 
-    fn reading(&self, taken: Taken) -> Result<AioRwLockReadGuard, AioRwLockReadGuard> {
+    fn reading(&self, taken: Acquired) -> Result<AioRwLockReadGuard, AioRwLockReadGuard> {
         let guard = |last| AioRwLockReadGuard { inner: self.inner.clone(), last };
         self.inner.gate.core.witness(taken).map(guard).map_err(guard)
     }
 
     fn writing(
         &self,
-        taken: Taken,
+        taken: Acquired,
         location: &'static Location<'static>,
     ) -> Result<AioRwLockWriteGuard, AioRwLockWriteGuard> {
         let guard = |gate| AioRwLockWriteGuard { inner: self.inner.clone(), gate };
