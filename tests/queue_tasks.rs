@@ -17,13 +17,22 @@ fn runtimes() -> [Runtime; 2] {
     [kit::runtime(), Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()]
 }
 
-/// Polls a future once and drops it.
-async fn poll_once<F: Future>(future: F) -> Option<F::Output> {
+/// Polls a future so often, lets the others run in between, and drops it.
+async fn poll_times<F: Future>(times: u64, future: F) -> Option<F::Output> {
+    let others = async {
+        for _ in 1..times {
+            tokio::task::yield_now().await;
+        }
+    };
     tokio::select! {
         biased;
         done = future => Some(done),
-        () = std::future::ready(()) => None,
+        () = others => None,
     }
+}
+
+async fn poll_once<F: Future>(future: F) -> Option<F::Output> {
+    poll_times(1, future).await
 }
 
 #[test]
@@ -56,14 +65,24 @@ fn case_48_d1_a_cancelled_get_takes_nothing() {
 }
 
 const CANCELLED: u64 = 10_000;
+/// A future is dropped after at most so many polls: before it is listed, as it is, and as it waits.
+const MOST_POLLS: u64 = 4;
+/// So many items move in a turn: more than there is room for, so the other side waits, too. It begins when it is told to, so
+/// that the first future of a turn has nothing to come and is cancelled for certain.
+const A_TURN: usize = 3;
 
-/// Puts the numbers from 0 on until the queue is closed, and says how many.
-fn feed(queue: AioQueue<u64>) -> u64 {
-    (0..).take_while(|&item| queue.put(item).is_ok()).count() as u64
+/// Puts the numbers from 0 on, one each time that it is told to, and says how many.
+fn feed(queue: AioQueue<u64>, go: AioQueue<()>) -> u64 {
+    (0..).take_while(|&item| go.get().is_ok() && queue.put(item).is_ok()).count() as u64
 }
 
-fn get_all(queue: AioQueue<u64>) -> Vec<u64> {
-    std::iter::from_fn(|| queue.get().ok()).collect()
+/// Gets an item each time that it is told to, and the rest at the end.
+fn get_all(queue: AioQueue<u64>, go: AioQueue<()>) -> Vec<u64> {
+    std::iter::from_fn(|| {
+        let _ = go.get();
+        queue.get().ok()
+    })
+    .collect()
 }
 
 fn nobody_waits(queue: &AioQueue<u64>) {
@@ -71,31 +90,52 @@ fn nobody_waits(queue: &AioQueue<u64>) {
     assert!(state.contains("waiting_getters: 0") && state.contains("waiting_putters: 0"), "{state}");
 }
 
+/// Counts futures that were cancelled, and says after how many polls the next one is.
+#[derive(Default)]
+struct Cancelled(u64);
+
+impl Cancelled {
+    fn is_enough(&self) -> bool {
+        self.0 >= CANCELLED
+    }
+
+    fn polls(&self) -> u64 {
+        1 + self.0 % MOST_POLLS
+    }
+
+    async fn one_more(&mut self) {
+        self.0 += 1;
+        tokio::task::yield_now().await;
+    }
+}
+
 #[test]
 fn case_49_gets_cancelled_ten_thousand_times_lose_and_double_nothing() {
     for place in Place::ALL {
         for runtime in runtimes() {
-            let watchdog = Watchdog::new("case_49");
-            let queue = AioQueue::bounded(2).unwrap();
-            let feeder = start!(place, feed, (queue));
+            let _watchdog = Watchdog::new("case_49");
+            let (queue, go) = (AioQueue::bounded(2).unwrap(), AioQueue::unbounded().unwrap());
+            let feeder = start!(place, feed, (queue, go));
             let got = runtime.block_on(async {
-                let (mut got, mut cancelled) = (Vec::new(), 0);
-                while cancelled < CANCELLED || got.len() < CANCELLED as usize {
-                    match poll_once(queue.coro_get()).await {
-                        Some(item) => got.push(item.unwrap()),
-                        None => {
-                            cancelled += 1;
-                            tokio::task::yield_now().await;
+                let (mut got, mut cancelled) = (Vec::new(), Cancelled::default());
+                while !cancelled.is_enough() {
+                    assert!(
+                        poll_times(cancelled.polls(), queue.coro_get()).await.is_none(),
+                        "there is none to come"
+                    );
+                    cancelled.one_more().await;
+                    go.put_many(vec![(); A_TURN]).unwrap();
+                    let turn_ends = got.len() + A_TURN;
+                    while got.len() < turn_ends {
+                        match poll_times(cancelled.polls(), queue.coro_get()).await {
+                            Some(item) => got.push(item.unwrap()),
+                            None => cancelled.one_more().await,
                         }
                     }
                 }
-                watchdog.step("the rest");
-                queue.close();
-                while let Ok(item) = queue.coro_get().await {
-                    got.push(item);
-                }
                 got
             });
+            go.close();
             let put = feeder.join();
             assert!(got.into_iter().eq(0..put), "in order, none lost, none twice");
             nobody_waits(&queue);
@@ -108,25 +148,36 @@ fn case_50_puts_cancelled_ten_thousand_times_leave_nothing() {
     for place in Place::ALL {
         for runtime in runtimes() {
             let _watchdog = Watchdog::new("case_50");
-            let queue = AioQueue::bounded(2).unwrap();
-            let getter = start!(place, get_all, (queue));
+            let (queue, go) = (AioQueue::bounded(2).unwrap(), AioQueue::unbounded().unwrap());
+            let getter = start!(place, get_all, (queue, go));
             let put = runtime.block_on(async {
-                let (mut put, mut cancelled, mut next) = (Vec::new(), 0, 0);
-                while cancelled < CANCELLED || put.len() < CANCELLED as usize {
-                    next += 1;
-                    match poll_once(queue.coro_put(next)).await {
-                        Some(done) => {
-                            done.unwrap();
-                            put.push(next);
-                        }
-                        None => {
-                            cancelled += 1;
-                            tokio::task::yield_now().await;
+                let (mut put, mut cancelled, mut next) = (vec![], Cancelled::default(), 0..);
+                while queue.len() < 2 {
+                    put.extend(next.next().filter(|&item| queue.try_put(item).is_ok()));
+                }
+                while !cancelled.is_enough() {
+                    let item = next.next().unwrap();
+                    assert!(
+                        poll_times(cancelled.polls(), queue.coro_put(item)).await.is_none(),
+                        "it is full"
+                    );
+                    cancelled.one_more().await;
+                    go.put_many(vec![(); A_TURN]).unwrap();
+                    let turn_ends = put.len() + A_TURN;
+                    while put.len() < turn_ends {
+                        let item = next.next().unwrap();
+                        match poll_times(cancelled.polls(), queue.coro_put(item)).await {
+                            Some(done) => {
+                                done.unwrap();
+                                put.push(item);
+                            }
+                            None => cancelled.one_more().await,
                         }
                     }
                 }
                 put
             });
+            go.close();
             queue.close();
             assert!(getter.join() == put, "those that were put and no others");
             nobody_waits(&queue);
