@@ -86,6 +86,7 @@ a-cancelled-put-keeps-its-blocks      queue_tasks case_50_a_cancelled
 pipe-takes-without-a-look             pipe_handles case_112_a_receiver_short
 one-of-several-blocks-in-its-look     pipe case_107_a_killed_receiver
 a-shortage-ends-a-session             manager a_client_short
+what-is-refused-ends-a-session        manager a_manager_short
 an-item-too-large-ends-a-map          pool an_item_too_large
 who-has-no-descriptor-waits-for-ever  pipe_handles case_112_a_sender_short
 pipe-keeps-what-it-sent               pipe_handles case_112_an_end_in_a_message

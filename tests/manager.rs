@@ -8,13 +8,13 @@ use std::time::Duration;
 use aioprocessing::{
     AcquireError, Address, AioArray, AioBarrier, AioBoundedSemaphore, AioCondition, AioConnection, AioEvent,
     AioJoinableQueue, AioLeaseQueue, AioLock, AioManager, AioMutex, AioPipe, AioProcess, AioQueue, AioRLock,
-    AioRwLock, AioSemaphore, AioSimpleQueue, AioValue, AuthKey, GetHandleError, ManagerError, RegisterError,
-    SharedMemory,
+    AioRwLock, AioSemaphore, AioSimpleQueue, AioValue, AuthKey, GetHandleError, ManagerError, ProxyError,
+    RegisterError, SharedMemory,
 };
 use kit::Watchdog;
 use kit::either::either;
 use kit::sides::{Side, each, start};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -292,6 +292,29 @@ fn a_client_short_of_descriptors_goes_on_later() {
         let manager = AioManager::start().unwrap();
         register(side, &manager, "value", &AioValue::new(5_u8).unwrap()).unwrap();
         AioProcess::spawn(get_in_want, (side, manager.clone())).unwrap().join().unwrap();
+    }
+}
+
+/// A long answer is a file. Without a descriptor for it who asked is told, and nobody's connection ends.
+#[test]
+fn a_manager_short_of_descriptors_says_so() {
+    let watchdog = Watchdog::new("a_manager_short_of_descriptors");
+    for &side in Side::ALL {
+        watchdog.step(format!("{side:?}"));
+        let manager = AioManager::start().unwrap();
+        let (long, short) = (manager.value(&"x".repeat(1 << 20)).unwrap(), manager.value(&5_u8).unwrap());
+        let get = || either!(side, long.get(), long.coro_get());
+        assert_eq!(get().unwrap().len(), 1 << 20);
+
+        let pid = Pid::from_raw(manager.pid().unwrap().cast_signed());
+        let none = Rlimit { current: Some(0), ..getrlimit(Resource::Nofile) };
+        let before = prlimit(pid, Resource::Nofile, none).unwrap();
+        let error = get().unwrap_err();
+        assert!(matches!(error, ProxyError::Manager(ManagerError::Refused { .. })), "{error:?}");
+        assert!(error.to_string().contains("os error 24"), "{error}");
+        assert_eq!(short.get().unwrap(), 5);
+        prlimit(pid, Resource::Nofile, before).unwrap();
+        assert_eq!(get().unwrap().len(), 1 << 20);
     }
 }
 

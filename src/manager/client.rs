@@ -100,16 +100,39 @@ impl Client {
         }
     }
 
-    /// Sends the answers that it takes.
+    /// Sends the answers that it takes. For what the system refuses to send, it is told why.
     pub(super) fn push(&mut self) -> Result<(), Left> {
-        let mut is_refused = false;
-        let mut send = || self.answers.send(&self.connection, |_, _| is_refused = true);
+        let refused = self.send()?;
+        if refused.is_empty() {
+            return Ok(());
+        }
+        planted!("what-is-refused-ends-a-session", {
+            return Err(Left);
+        });
+        for (id, message) in refused {
+            let letter = self.connection.letter(&Response { id, answer: Answer::Refused(message) });
+            self.answers.put(id, letter.map_err(|_| Left)?);
+        }
+        // Not even told why, it would wait for ever.
+        if self.send()?.is_empty() { Ok(()) } else { Err(Left) }
+    }
+
+    /// The questions whose answers were refused, and why.
+    fn send(&self) -> Result<Vec<(u64, String)>, Left> {
+        let (mut is_gone, mut refused) = (false, Vec::new());
+        let mut send = || {
+            self.answers.send(&self.connection, |ids, error| {
+                is_gone |= error.is_closed();
+                refused.extend(ids.iter().map(|&id| (id, error.to_string())));
+            })
+        };
         // What is not out by now goes when there is room.
         let _ = planted!("a-slow-client-holds-all", send(), {
             while !send() {}
             true
         });
-        if is_refused { Err(Left) } else { Ok(()) }
+        // What was half sent on a stream can't be taken back.
+        if is_gone || !refused.is_empty() && self.is_elsewhere() { Err(Left) } else { Ok(refused) }
     }
 
     /// It has not taken all of its answers, or others that it has asked for wait for that.

@@ -134,6 +134,7 @@ impl Session {
                     return;
                 }
                 Err(TryRecvError::Decode { .. } | TryRecvError::Damaged(_)) => End::Nonsense,
+                Err(TryRecvError::Io(error)) => End::Io(error.raw_os_error()),
                 Err(_) => End::Gone,
             };
             return self.slots.end(end);

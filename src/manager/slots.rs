@@ -3,6 +3,7 @@
 //! A question's slot: open (its answer is not here), answered, taken away. It is taken away with its answer, or when its asker is gone.
 
 use std::collections::HashMap;
+use std::io;
 use std::task::Waker;
 
 use parking_lot::Mutex;
@@ -37,6 +38,8 @@ struct Slot {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum End {
     Gone,
+    /// The system refused, with this number of an error.
+    Io(Option<i32>),
     NoDescriptors,
     Nonsense,
     /// It is the manager's own.
@@ -47,6 +50,11 @@ impl End {
     pub(super) fn error(self) -> ManagerError {
         match self {
             Self::Gone => ManagerError::Gone,
+            Self::Io(number) => {
+                let error = number
+                    .map_or_else(|| io::Error::other("it gave no reason"), io::Error::from_raw_os_error);
+                ManagerError::Answer(RecvError::Io(error))
+            }
             Self::NoDescriptors => ManagerError::Answer(RecvError::NoDescriptors),
             Self::Nonsense => ManagerError::NotAManager,
             Self::Within => ManagerError::Within,

@@ -1,20 +1,16 @@
 //! The socket of an end: packets on local sockets, frames where there is only a byte stream.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-
-use parking_lot::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::error::{PollError, RecvError, SendError};
 use super::frames::{Frames, UnderWay};
-use super::packet::{self, Cpu, Incoming, Outgoing};
+use super::packet::{self, Incoming, Outgoing};
+use super::packets::Packets;
 use super::peer::PeerCredentials;
 use crate::planted::planted;
 use crate::sys::{Source, stream};
-use crate::wait::{Ready, Waiter};
-
-/// How often a receiver leaves its CPU to others before it sleeps: whoever is awaited runs at the first of these, if it can run at all.
-const TIMES_TO_GIVE_WAY: u32 = 2;
+use crate::wait::{Ready, TIMES_TO_GIVE_WAY, Waiter};
 
 /// An operation under way holds it.
 pub(super) struct Link {
@@ -28,23 +24,13 @@ pub(super) struct Link {
 }
 
 enum Transport {
-    Packets {
-        /// Between the look at a packet and its taking: how many were taken. Nobody waits while holding it.
-        taking: Mutex<u64>,
-        /// Where the sender of the last one ran, a [`Cpu`].
-        sender: AtomicU8,
-    },
+    Packets(Packets),
     Frames(Frames),
 }
 
 impl Link {
     pub(super) fn packets(socket: OwnedFd, max_length: u64, peer: Option<PeerCredentials>) -> Self {
-        Self::new(
-            socket,
-            max_length,
-            peer,
-            Transport::Packets { taking: Mutex::new(0), sender: AtomicU8::new(Cpu::UNKNOWN.to_bits()) },
-        )
+        Self::new(socket, max_length, peer, Transport::Packets(Packets::new()))
     }
 
     pub(super) fn frames(
@@ -65,7 +51,7 @@ impl Link {
     /// `None`: it sends packets, and so nothing is ever half done.
     pub(super) fn as_frames(&self) -> Option<&Frames> {
         match &self.transport {
-            Transport::Packets { .. } => None,
+            Transport::Packets(_) => None,
             Transport::Frames(frames) => Some(frames),
         }
     }
@@ -104,7 +90,7 @@ impl Link {
     /// Does beforehand what takes its time in sending.
     pub(super) fn make_ready(&self, message: &mut Outgoing<'_>) -> Result<(), SendError> {
         match &self.transport {
-            Transport::Packets { .. } => message.make_ready(),
+            Transport::Packets(_) => message.make_ready(),
             Transport::Frames(_) => Ok(()),
         }
     }
@@ -112,7 +98,7 @@ impl Link {
     /// Sends it if there is room. `None`: there is none.
     pub(super) fn send(&self, message: &mut Outgoing<'_>) -> Option<Result<(), SendError>> {
         match &self.transport {
-            Transport::Packets { .. } => message.attempt(self.socket()),
+            Transport::Packets(_) => message.attempt(self.socket()),
             Transport::Frames(frames) => frames.send(self.socket(), message),
         }
     }
@@ -120,56 +106,11 @@ impl Link {
     /// Takes a message if one is there.
     pub(super) fn take(&self) -> Option<Result<Incoming, RecvError>> {
         match &self.transport {
-            Transport::Packets { taking, sender } => self.take_packet(taking, sender, None),
+            Transport::Packets(packets) => packets.take(self.socket(), self.max_length()),
             Transport::Frames(frames) => {
                 let taken = frames.take(self.socket(), self.max_length())?;
                 Some(taken.map(|bytes| Incoming { mark: None, bytes, descriptors: Vec::new() }))
             }
-        }
-    }
-
-    /// Takes a message. `None`: somebody else was faster.
-    ///
-    /// Blocks the thread in the look at the packet, which is needed anyway.
-    fn wait_and_take(&self) -> Option<Result<Incoming, RecvError>> {
-        let Transport::Packets { taking, sender } = &self.transport else { return self.take() };
-        let before = *taking.lock();
-        let seen = packet::wait(self.socket());
-        planted!("one-of-several-blocks-in-its-look", {
-            // Time to be killed in.
-            std::thread::sleep(std::time::Duration::from_millis(300));
-        });
-        self.take_packet(taking, sender, seen.map(|flags| (before, flags)))
-    }
-
-    /// Takes a packet if one is there. What was seen counts if none has been taken since: otherwise it may have been another.
-    fn take_packet(
-        &self,
-        taking: &Mutex<u64>,
-        sender: &AtomicU8,
-        seen: Option<(u64, packet::Flags)>,
-    ) -> Option<Result<Incoming, RecvError>> {
-        let taken = {
-            let mut count = taking.lock();
-            let known = seen.filter(|(before, _)| *before == *count).map(|(_, flags)| flags);
-            let taken = packet::take(self.socket(), known)?;
-            *count += 1;
-            taken
-        };
-        if let Ok(taken) = &taken {
-            sender.store(taken.cpu.to_bits(), Ordering::Relaxed);
-        }
-        Some(taken.and_then(|taken| taken.open(self.max_length())))
-    }
-
-    /// Whether the last sender ran on this CPU: then it can't send before it is let run.
-    fn has_sender_here(&self) -> bool {
-        match &self.transport {
-            Transport::Packets { sender, .. } => {
-                let last = Cpu::from_bits(sender.load(Ordering::Relaxed));
-                last != Cpu::UNKNOWN && last == Cpu::here()
-            }
-            Transport::Frames(_) => false,
         }
     }
 
@@ -182,23 +123,25 @@ impl Link {
         waiter: &mut W,
         is_alone: bool,
     ) -> Result<Result<Incoming, RecvError>, W::GaveUp> {
-        // A thread that blocks in its look is woken for as little as it costs to look twice more.
-        let gives_way = !waiter.is_done_at_first_poll() && self.has_sender_here();
-        let times = if gives_way { TIMES_TO_GIVE_WAY } else { 0 };
-        for _ in 0..times {
-            if let Some(taken) = self.take() {
+        if let Transport::Packets(packets) = &self.transport {
+            // A thread that blocks in its look is woken for as little as it costs to look twice more.
+            let gives_way = !waiter.is_done_at_first_poll() && packets.has_sender_here();
+            for _ in 0..if gives_way { TIMES_TO_GIVE_WAY } else { 0 } {
+                if let Some(taken) = self.take() {
+                    return Ok(taken);
+                }
+                if !waiter.give_way().await {
+                    break;
+                }
+            }
+            let may_block =
+                planted!("one-of-several-blocks-in-its-look", is_alone && !self.is_shared(), true);
+            if W::ATTEMPT_MAY_BLOCK
+                && may_block
+                && let Some(taken) = packets.wait_and_take(self.socket(), self.max_length())
+            {
                 return Ok(taken);
             }
-            if !waiter.give_way().await {
-                break;
-            }
-        }
-        let may_block = planted!("one-of-several-blocks-in-its-look", is_alone && !self.is_shared(), true);
-        if W::ATTEMPT_MAY_BLOCK
-            && may_block
-            && let Some(taken) = self.wait_and_take()
-        {
-            return Ok(taken);
         }
         self.when_readable(waiter, || self.take()).await
     }
@@ -206,7 +149,7 @@ impl Link {
     /// Whether a message is there, or the end; both stay.
     pub(super) fn look(&self) -> Option<Result<(), PollError>> {
         let looked = match &self.transport {
-            Transport::Packets { .. } => packet::look(self.socket()),
+            Transport::Packets(_) => packet::look(self.socket()),
             Transport::Frames(frames) => Ok(frames.look(self.socket(), self.max_length())),
         };
         match looked {

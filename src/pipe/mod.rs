@@ -9,6 +9,7 @@ pub(crate) mod frames;
 mod fuzz;
 mod link;
 mod packet;
+mod packets;
 mod passed;
 mod peer;
 mod receiving;

@@ -52,4 +52,6 @@ pub(crate) use queue::{Look, Spot, Step, until};
 pub(crate) use suspend::{Cost, Suspend, at_once, is_share_left, suspended};
 #[cfg(all(feature = "tokio", not(aioprocessing_loom)))]
 pub(crate) use suspend_until::SuspendUntil;
+#[cfg(not(aioprocessing_loom))]
+pub(crate) use waiter::TIMES_TO_GIVE_WAY;
 pub(crate) use waiter::{Ready, TimedOut, Waiter, blocking, never};

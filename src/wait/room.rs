@@ -1,7 +1,7 @@
-//! Whether a task may spin, or leave its CPU. It holds a thread of its runtime meanwhile, and tokio does not say who else is ready: tasks of a
-//! `LocalSet` and the branches of a `join!` are not even counted. So a task that spins gives way again and again, and stops as
-//! soon as somebody has used that. One that leaves the CPU to its peer does so only where no other task is alive, and less and
-//! less often where it gets it back late: somebody else is at work on that CPU then.
+//! Whether a task may spin, or leave its CPU. It holds a thread of its runtime meanwhile, and tokio does not say who else is ready:
+//! tasks of a `LocalSet` and the branches of a `join!` are not even counted. So a task that spins gives way again and again, and
+//! stops as soon as somebody has used that. One that leaves the CPU to its peer does so only where no other task is alive, and less
+//! and less often where it gets it back late: somebody else is at work on that CPU then.
 
 use std::cell::Cell;
 use std::future::poll_fn;

@@ -75,6 +75,10 @@ pub(crate) trait Waiter: Send {
     ) -> impl Future<Output = Result<T, Self::GaveUp>> + Send;
 }
 
+/// How often the CPU is left to others before a sleep: whoever is awaited runs at the first of these, if it can run at all.
+#[cfg(not(aioprocessing_loom))]
+pub(crate) const TIMES_TO_GIVE_WAY: u32 = 2;
+
 /// What a wait does before its first sleep: so many looks, and what comes between two of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Spins {
@@ -88,9 +92,8 @@ impl Spins {
     /// About one wake-up's worth of looks: past that, whoever is awaited is asleep itself.
     #[cfg(not(aioprocessing_loom))]
     pub(super) const ELSEWHERE: Self = Self { looks: 90, gives_way: false };
-    /// Whoever is awaited runs at the first of these, if it can run at all.
     #[cfg(not(aioprocessing_loom))]
-    pub(super) const HERE: Self = Self { looks: 2, gives_way: true };
+    pub(super) const HERE: Self = Self { looks: TIMES_TO_GIVE_WAY, gives_way: true };
 }
 
 /// Up to 64 pauses between two looks: a contended line is the faster the less it is looked at.

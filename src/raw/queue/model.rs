@@ -145,6 +145,16 @@ impl Ring {
     }
 }
 
+fn get_up_to_three(ring: Arc<Ring>) -> thread::JoinHandle<Vec<u64>> {
+    thread::spawn(move || {
+        let mut got = vec![ring.get(0)];
+        while got.last() != Some(&3) {
+            got.push(ring.get(0));
+        }
+        got
+    })
+}
+
 /// Its items are there whole or not at all, before those of others that came later; nobody waits for it.
 #[test]
 fn commit_of_a_killed_putter() {
@@ -155,19 +165,7 @@ fn commit_of_a_killed_putter() {
             ring.put(VICTIM, 1);
             ring.put(VICTIM, 2);
         },
-        |ring| {
-            let getter = {
-                let ring = ring.clone();
-                thread::spawn(move || {
-                    let mut got = vec![ring.get(0)];
-                    while got.last() != Some(&3) {
-                        got.push(ring.get(0));
-                    }
-                    got
-                })
-            };
-            (ring.clone(), getter)
-        },
+        |ring| (ring.clone(), get_up_to_three(ring.clone())),
         |_, (ring, getter): (Arc<Ring>, thread::JoinHandle<Vec<u64>>), died| {
             ring.put(1, 3);
             let got = getter.join().unwrap();
@@ -185,19 +183,7 @@ fn commit_of_a_killed_putter_of_a_batch() {
         2,
         |_: &Ring| (),
         |ring| ring.put_all(VICTIM, &[1, 2]),
-        |ring| {
-            let getter = {
-                let ring = ring.clone();
-                thread::spawn(move || {
-                    let mut got = vec![ring.get(0)];
-                    while got.last() != Some(&3) {
-                        got.push(ring.get(0));
-                    }
-                    got
-                })
-            };
-            (ring.clone(), getter)
-        },
+        |ring| (ring.clone(), get_up_to_three(ring.clone())),
         |_, (ring, getter): (Arc<Ring>, thread::JoinHandle<Vec<u64>>), died| {
             ring.put(1, 3);
             let got = getter.join().unwrap();

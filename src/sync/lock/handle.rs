@@ -199,19 +199,29 @@ impl AioLock {
             {
                 return Ok(guard);
             }
-            self.coro_acquire_at(location).await
+            self.coro_acquire_for(Cost::Unit, location).await
         }
     }
 
+    /// For what has a lock inside.
     #[cfg(feature = "tokio")]
     pub(in crate::sync) async fn coro_acquire_at(
         &self,
         location: &'static Location<'static>,
     ) -> Result<AioLockGuard, AcquireError> {
+        self.coro_acquire_for(Cost::Share, location).await
+    }
+
+    #[cfg(feature = "tokio")]
+    async fn coro_acquire_for(
+        &self,
+        cost: Cost,
+        location: &'static Location<'static>,
+    ) -> Result<AioLockGuard, AcquireError> {
         if !self.core.is_ours() {
             return Err(AcquireError::Forked);
         }
-        if let Some(guard) = at_once(Cost::Unit, || self.core.take_free(location)).await {
+        if let Some(guard) = at_once(cost, || self.core.take_free(location)).await {
             return Ok(guard);
         }
         let taken = never(suspended(self.core.words.acquire(&mut Suspend::new(), self.core.party())).await);
