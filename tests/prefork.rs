@@ -337,6 +337,7 @@ fn a_reload_replaces_all_and_refuses_nobody() {
 
 /// A master of its own, for signals; puts its address and its pid.
 fn master(said: AioQueue<(u16, u32)>) {
+    kit::hear_hangups();
     let server = Prefork::builder().bind("127.0.0.1:0").workers(2).build().unwrap();
     said.put((server.local_addr().unwrap().port(), std::process::id())).unwrap();
     server.serve(tcp).unwrap();

@@ -209,7 +209,10 @@ impl Serialize for End {
         let socket = socket.map_err(|error| refuse(&PipeError::Io(error)))?;
         let here = self.clone();
         let luggage = stow_and_part(socket, move || here.part()).map_err(S::Error::custom)?;
-        (luggage, link.max_length(), link.peer, link.is_shared(), half_done).serialize(serializer)
+        let is_shared = link.is_shared();
+        // An operation under way here may hold it for longer.
+        link.share();
+        (luggage, link.max_length(), link.peer, is_shared, half_done).serialize(serializer)
     }
 }
 

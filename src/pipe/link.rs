@@ -1,7 +1,7 @@
 //! The socket of an end: packets on local sockets, frames where there is only a byte stream.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::error::{PollError, RecvError, SendError};
 use super::frames::{Frames, UnderWay};
@@ -16,8 +16,6 @@ use crate::wait::{Ready, TIMES_TO_GIVE_WAY, Waiter};
 pub(super) struct Link {
     pub(super) source: Source,
     max_length: AtomicU64,
-    /// Another process may receive from the same socket.
-    is_shared: AtomicBool,
     /// Who was there when the connection was made, where the socket does not say so itself.
     pub(super) peer: Option<PeerCredentials>,
     transport: Transport,
@@ -45,7 +43,7 @@ impl Link {
 
     fn new(socket: OwnedFd, max_length: u64, peer: Option<PeerCredentials>, transport: Transport) -> Self {
         let (source, max_length) = (Source::new(socket), AtomicU64::new(max_length));
-        Self { source, max_length, is_shared: AtomicBool::new(false), peer, transport }
+        Self { source, max_length, peer, transport }
     }
 
     /// `None`: it sends packets, and so nothing is ever half done.
@@ -67,12 +65,14 @@ impl Link {
     }
 
     pub(super) fn is_shared(&self) -> bool {
-        self.is_shared.load(Ordering::Relaxed)
+        matches!(&self.transport, Transport::Packets(packets) if packets.is_shared())
     }
 
     /// From now on others may receive from this socket, too.
     pub(super) fn share(&self) {
-        self.is_shared.store(true, Ordering::Relaxed);
+        if let Transport::Packets(packets) = &self.transport {
+            packets.share();
+        }
     }
 
     pub(super) fn max_length(&self) -> u64 {
@@ -135,7 +135,7 @@ impl Link {
                 }
             }
             let may_block =
-                planted!("one-of-several-blocks-in-its-look", is_alone && !self.is_shared(), true);
+                planted!("one-of-several-blocks-in-its-look", is_alone && !packets.is_shared(), true);
             if W::ATTEMPT_MAY_BLOCK
                 && may_block
                 && let Some(taken) = packets.wait_and_take(self.socket(), self.max_length())

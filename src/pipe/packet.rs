@@ -36,6 +36,8 @@ const CPU_SHIFT: u32 = 3;
 /// Longer messages go into a file.
 const INLINE: usize = 64 * 1024;
 const LONGEST_HEADER: usize = 25;
+/// Up to this length a packet without descriptors is copied to be in one piece, header and all, for which the kernel has less to do.
+const SHORT: usize = 256;
 
 thread_local! {
     /// Where packets are received, before it is known how long they are.
@@ -236,6 +238,23 @@ impl<'a> Outgoing<'a> {
 
     fn send(&self, socket: BorrowedFd<'_>) -> Result<(), Errno> {
         let (header, length) = self.header.to_bytes();
+        let whole = length + self.bytes.len();
+        let mut copy = [0; SHORT];
+        if self.descriptors.is_empty()
+            && let Some((first, rest)) =
+                copy.get_mut(..whole).and_then(|copy| copy.split_at_mut_checked(length))
+        {
+            first.copy_from_slice(&header[..length]);
+            rest.copy_from_slice(&self.bytes);
+            let sent = planted!("pipe-sends-in-two-parts", socket::send_bytes(socket, &copy[..whole]), {
+                let half = length + (whole - length) / 2;
+                socket::send_bytes(socket, &copy[..half]).and_then(|()| {
+                    copy.copy_within(half..whole, length);
+                    socket::send_bytes(socket, &copy[..length + whole - half])
+                })
+            });
+            return sent.map_err(errno);
+        }
         let parts = [IoSlice::new(&header[..length]), IoSlice::new(&self.bytes)];
         let descriptors: Vec<_> = self.descriptors.iter().map(AsFd::as_fd).collect();
         let sent = planted!("pipe-sends-in-two-parts", socket::send(socket, &parts, &descriptors), {
@@ -243,8 +262,12 @@ impl<'a> Outgoing<'a> {
             socket::send(socket, &[parts[0], IoSlice::new(half)], &descriptors)
                 .and_then(|()| socket::send(socket, &[parts[0], IoSlice::new(rest)], &[]))
         });
-        sent.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+        sent.map_err(errno)
     }
+}
+
+fn errno(error: io::Error) -> Errno {
+    Errno::from_io_error(&error).unwrap_or(Errno::IO)
 }
 
 /// A message that was taken.
@@ -300,9 +323,13 @@ pub(super) fn wait(socket: BorrowedFd<'_>) -> Option<Flags> {
 }
 
 /// Takes a packet, whose flags may be known already. `None`: there is none. One without room for its descriptors stays where it
-/// is.
-pub(super) fn take(socket: BorrowedFd<'_>, mut known: Option<Flags>) -> Option<Result<Received, RecvError>> {
-    match settled(|| attempt(socket, known.take())) {
+/// is. `is_shared`: another process may take one in between.
+pub(super) fn take(
+    socket: BorrowedFd<'_>,
+    is_shared: bool,
+    mut known: Option<Flags>,
+) -> Option<Result<Received, RecvError>> {
+    match settled(|| attempt(socket, is_shared, known.take())) {
         Ok(taken) => Some(Ok(taken)),
         Err(Failed::Receive(error)) => Some(Err(error)),
         Err(Failed::Socket(error)) if error.kind() == io::ErrorKind::WouldBlock => None,
@@ -344,7 +371,7 @@ fn settled<T>(mut attempt: impl FnMut() -> Result<T, Failed>) -> Result<T, Faile
     }
 }
 
-fn attempt(socket: BorrowedFd<'_>, known: Option<Flags>) -> Result<Received, Failed> {
+fn attempt(socket: BorrowedFd<'_>, is_shared: bool, known: Option<Flags>) -> Result<Received, Failed> {
     let flags = match known {
         Some(flags) => flags,
         None => socket::peek_byte(socket)?.ok_or(Failed::Receive(RecvError::Closed))?,
@@ -353,7 +380,13 @@ fn attempt(socket: BorrowedFd<'_>, known: Option<Flags>) -> Result<Received, Fai
     let looked_at = if is_careful { Some(look_at_descriptors(socket)?) } else { None };
     ROOM.with_borrow_mut(|room| {
         room.resize(LONGEST_HEADER + INLINE, 0);
-        let mut packet = socket::receive(socket, room)?;
+        // What was seen is what is taken, unless it is shared.
+        let has_descriptors = planted!("pipe-takes-bytes-alone", is_careful || is_shared, is_careful);
+        let mut packet = if has_descriptors {
+            socket::receive(socket, room)?
+        } else {
+            socket::receive_bytes(socket, room)?
+        };
         if packet.length < planted!("pipe-empty-is-the-end", 1, 2) {
             return Err(Failed::Receive(RecvError::Closed));
         }

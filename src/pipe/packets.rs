@@ -1,7 +1,7 @@
 //! What the ends of one socket in a process share about the packets that they take from it.
 
 use std::os::fd::BorrowedFd;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use parking_lot::Mutex;
 
@@ -14,11 +14,25 @@ pub(super) struct Packets {
     taken: Mutex<u64>,
     /// Where the sender of the last one ran, a [`Cpu`].
     sender: AtomicU8,
+    /// Another process may receive from the same socket.
+    is_shared: AtomicBool,
 }
 
 impl Packets {
     pub(super) fn new() -> Self {
-        Self { taken: Mutex::new(0), sender: AtomicU8::new(Cpu::UNKNOWN.to_bits()) }
+        let sender = AtomicU8::new(Cpu::UNKNOWN.to_bits());
+        Self { taken: Mutex::new(0), sender, is_shared: AtomicBool::new(false) }
+    }
+
+    pub(super) fn is_shared(&self) -> bool {
+        self.is_shared.load(Ordering::Relaxed)
+    }
+
+    /// From now on others may receive from this socket, too.
+    pub(super) fn share(&self) {
+        // Nobody here is between a look and a taking that does without descriptors.
+        let _taking = self.taken.lock();
+        self.is_shared.store(true, Ordering::Relaxed);
     }
 
     /// Takes a packet if one is there.
@@ -53,7 +67,7 @@ impl Packets {
         let taken = {
             let mut count = self.taken.lock();
             let known = seen.filter(|(before, _)| *before == *count).map(|(_, flags)| flags);
-            let taken = packet::take(socket, known)?;
+            let taken = packet::take(socket, self.is_shared(), known)?;
             *count += 1;
             taken
         };

@@ -20,7 +20,7 @@ where
     /// What an item costs of a task's time: the codec may take long over one.
     #[cfg(feature = "tokio")]
     pub(super) fn cost(&self) -> Cost {
-        if self.form.bare::<C>().is_some() { Cost::Share } else { Cost::Unit }
+        if self.form.bare::<C>().is_some() { Cost::ITEM } else { Cost::UNIT }
     }
 
     pub(super) fn own(&self) -> Result<(), Nothing> {

@@ -40,6 +40,13 @@ pub(crate) fn send(
     Ok(())
 }
 
+/// The same without descriptors, for which the kernel has less to do.
+pub(crate) fn send_bytes(socket: impl AsFd, bytes: &[u8]) -> io::Result<()> {
+    let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+    rustix::io::retry_on_intr(|| rustix::net::send(&socket, bytes, flags))?;
+    Ok(())
+}
+
 /// One packet as it came.
 #[derive(Debug)]
 pub(crate) struct Packet {
@@ -54,6 +61,13 @@ pub(crate) struct Packet {
 /// Takes one packet; `WouldBlock` where there is none, length 0 at the end.
 pub(crate) fn receive(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<Packet> {
     receive_with(socket, buffer, RecvFlags::empty())
+}
+
+/// The same of a packet without descriptors, for which the kernel has less to do. It drops those that are there.
+pub(crate) fn receive_bytes(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<Packet> {
+    let flags = RecvFlags::DONTWAIT | RecvFlags::TRUNC;
+    let (length, whole) = rustix::io::retry_on_intr(|| recv(&socket, &mut *buffer, flags))?;
+    Ok(Packet { length, descriptors: Vec::new(), bytes_lost: whole > length, descriptors_lost: false })
 }
 
 /// The next packet, which stays where it is. Its descriptors come too, as new ones.

@@ -44,33 +44,36 @@ pub(crate) fn suspended<F: Future>(future: F) -> impl Future<Output = F::Output>
     tokio::task::coop::cooperative(future)
 }
 
-/// What a first attempt costs, of tokio's cooperative budget.
+/// What a first attempt costs, in parts of a unit of tokio's cooperative budget: what is far cheaper than a unit is meant for, and
+/// than asking for one, need not ask each time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cost {
-    Unit,
-    /// A share of one: it is far cheaper than what a unit is meant for, and than asking for one.
-    Share,
-}
-
-/// So many shares are a unit.
-const SHARES: u8 = 8;
+pub(crate) struct Cost(u8);
 
 thread_local! {
+    /// Of the unit that is asked for next.
     static TAKEN: Cell<u8> = const { Cell::new(0) };
 }
 
-/// Takes a share. False: it was the last of a unit, which is due now.
-#[inline]
-pub(crate) fn is_share_left() -> bool {
-    let taken = TAKEN.get();
-    TAKEN.set((taken + 1) % SHARES);
-    taken + 1 < SHARES
+impl Cost {
+    pub(crate) const UNIT: Self = Self(16);
+    /// Of an item that is nothing but its bytes.
+    pub(crate) const ITEM: Self = Self(2);
+    pub(crate) const LOCK: Self = Self(1);
+
+    /// Takes these parts. False: they were the last of a unit, which is due now.
+    #[inline]
+    pub(crate) fn is_left(self) -> bool {
+        let taken = TAKEN.get() + self.0;
+        let is_left = taken < Self::UNIT.0;
+        TAKEN.set(if is_left { taken } else { taken - Self::UNIT.0 });
+        is_left
+    }
 }
 
 /// A first attempt, which takes its part of the budget before it is made: afterwards it would be too late to give way.
 #[inline]
 pub(crate) async fn at_once<T>(cost: Cost, mut attempt: impl FnMut() -> T) -> T {
-    if cost == Cost::Share && is_share_left() {
+    if cost.is_left() {
         return attempt();
     }
     suspended(poll_fn(move |_| Poll::Ready(attempt()))).await

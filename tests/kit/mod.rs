@@ -215,3 +215,10 @@ pub(crate) fn ignore_sigchld() {
     // SAFETY: ignoring a signal runs no code.
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
 }
+
+/// As in a program that was not started by `nohup`.
+#[allow(unsafe_code, reason = "std has no signal dispositions")]
+pub(crate) fn hear_hangups() {
+    // SAFETY: the default action runs no code of ours.
+    unsafe { libc::signal(libc::SIGHUP, libc::SIG_DFL) };
+}

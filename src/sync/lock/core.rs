@@ -18,6 +18,8 @@ const LIGHT: usize = 1 << 20;
 /// One process's handle on a lock: the words, and what this process has seen of their owners.
 pub(in crate::sync) struct Core {
     pub(in crate::sync) words: Ref<LockWords>,
+    /// The region's word for this process, where it is at hand.
+    me: Owner,
     sighting: Mutex<Option<Sighting>>,
     /// Whether it costs little to keep it for longer than it is needed.
     pub(super) is_light: bool,
@@ -58,19 +60,25 @@ impl fmt::Display for Holder {
 
 impl Core {
     pub(in crate::sync) fn new(words: Ref<LockWords>) -> Self {
-        let is_light = words.region().length() <= LIGHT;
-        Self { words, sighting: Mutex::new(None), is_light, tale: None }
+        let (me, is_light) = (words.region().me(), words.region().length() <= LIGHT);
+        Self { words, me, sighting: Mutex::new(None), is_light, tale: None }
+    }
+
+    #[cold]
+    fn of_a_panic(&self) -> Arc<Self> {
+        self.with_tale(Tale::new(None, true))
     }
 
     #[cold]
     fn with_tale(&self, tale: Tale) -> Arc<Self> {
         let tale = Some(tale);
-        Arc::new(Self { words: self.words.clone(), sighting: Mutex::new(None), is_light: false, tale })
+        let (words, me) = (self.words.clone(), self.me);
+        Arc::new(Self { words, me, sighting: Mutex::new(None), is_light: false, tale })
     }
 
     pub(in crate::sync) fn party(&self) -> Party<'_, Region> {
         let region = self.words.region();
-        Party { me: region.me(), alive: region, bell: Bell::new(region, 0) }
+        Party { me: self.me, alive: region, bell: Bell::new(region, 0) }
     }
 
     #[inline]
@@ -84,20 +92,23 @@ impl Core {
         self: &Arc<Self>,
         location: &'static Location<'static>,
     ) -> Option<AioLockGuard> {
-        if !self.is_ours() || !self.words.take_free(self.words.region().me()) {
+        if !self.is_ours() || !self.words.take_free(self.me) {
             return None;
         }
         self.words.sign(place::note(location));
         Some(self.plain_guard())
     }
 
+    /// Gives the lock back, if nobody waits for it.
+    #[inline]
+    pub(super) fn release_quickly(&self) -> bool {
+        self.is_ours() && self.words.release_quickly(self.me)
+    }
+
     /// The guard of one who has just taken the lock and found nothing wrong with it.
     #[inline]
     fn plain_guard(self: &Arc<Self>) -> AioLockGuard {
-        if std::thread::panicking() {
-            return AioLockGuard::new(self.with_tale(Tale::new(None, true)));
-        }
-        AioLockGuard::new(spare::take(self))
+        AioLockGuard::new(if std::thread::panicking() { self.of_a_panic() } else { spare::take(self) })
     }
 
     pub(in crate::sync) fn is_alive(&self, owner: Owner) -> bool {

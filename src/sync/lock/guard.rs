@@ -119,26 +119,27 @@ impl AioLockGuard {
 impl Drop for AioLockGuard {
     #[inline]
     fn drop(&mut self) {
-        let Some(core) = &self.core else { return };
-        let is_plain = core.tale.is_none() && !std::thread::panicking();
-        if !is_plain || !core.is_ours() || !core.words.release_quickly(core.words.region().me()) {
-            self.release_slowly();
+        // Taken out of the guard, it stays in a register.
+        let Some(core) = self.core.take() else { return };
+        if core.tale.is_some() || std::thread::panicking() || !core.release_quickly() {
+            release_slowly(&core);
         }
-        spare::keep(&mut self.core);
+        spare::keep(core);
     }
 }
 
-impl AioLockGuard {
-    #[cold]
-    fn release_slowly(&self) {
-        if !self.core.as_ref().is_some_and(|core| core.is_ours()) {
-            return;
-        }
-        let was_panicking = self.tale().is_some_and(|tale| tale.was_panicking);
+#[cold]
+fn release_slowly(core: &Core) {
+    if !core.is_ours() {
+        return;
+    }
+    let (holds, was_panicking) = match &core.tale {
+        Some(tale) => (tale.holds.load(Ordering::Relaxed), tale.was_panicking),
+        None => (true, false),
+    };
+    if holds {
         let died = planted!("a-panic-is-forgotten", std::thread::panicking() && !was_panicking, false);
-        if let Some(core) = self.core() {
-            core.words.release(core.party(), died);
-        }
+        core.words.release(core.party(), died);
     }
 }
 

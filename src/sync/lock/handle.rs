@@ -15,7 +15,7 @@ use crate::raw::LockWords;
 use crate::shm::{Plan, Ref};
 use crate::sync::CreateError;
 #[cfg(feature = "tokio")]
-use crate::wait::{Cost, Suspend, at_once, is_share_left, suspended};
+use crate::wait::{Cost, Suspend, at_once, suspended};
 use crate::wait::{Deadline, Park, ParkUntil, blocking, never};
 use crate::wire::handle;
 
@@ -194,12 +194,12 @@ impl AioLock {
         let location = Location::caller();
         async move {
             // Without a future of its own where the budget need not be asked.
-            if is_share_left()
+            if Cost::LOCK.is_left()
                 && let Some(guard) = self.core.take_free(location)
             {
                 return Ok(guard);
             }
-            self.coro_acquire_for(Cost::Unit, location).await
+            self.coro_acquire_for(Cost::UNIT, location).await
         }
     }
 
@@ -209,7 +209,7 @@ impl AioLock {
         &self,
         location: &'static Location<'static>,
     ) -> Result<AioLockGuard, AcquireError> {
-        self.coro_acquire_for(Cost::Share, location).await
+        self.coro_acquire_for(Cost::LOCK, location).await
     }
 
     #[cfg(feature = "tokio")]

@@ -7,36 +7,74 @@
 //! is large.
 
 use std::cell::Cell;
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 use super::core::Core;
 
 thread_local! {
-    static SPARE: Cell<Option<Arc<Core>>> = const { Cell::new(None) };
+    // What the thread has to drop at its end would be asked after at each use: [`Keeper`] is instead, once.
+    static SPARE: ManuallyDrop<Cell<Option<Arc<Core>>>> = const { ManuallyDrop::new(Cell::new(None)) };
+    static IS_READY: Cell<bool> = const { Cell::new(false) };
+    static KEEPER: Keeper = const { Keeper };
+}
+
+/// Gives up what its thread keeps, with the thread.
+struct Keeper;
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        IS_READY.set(false);
+        drop(SPARE.with(|spare| spare.take()));
+    }
 }
 
 /// A share of `core`.
 #[inline]
 pub(super) fn take(core: &Arc<Core>) -> Arc<Core> {
-    let spare = SPARE.try_with(Cell::take).ok().flatten();
-    match spare {
+    match SPARE.with(|spare| spare.take()) {
         Some(spare) if Arc::ptr_eq(&spare, core) => spare,
-        _ => core.clone(),
+        other => count(core, other),
     }
+}
+
+#[cold]
+fn count(core: &Arc<Core>, other: Option<Arc<Core>>) -> Arc<Core> {
+    drop(other);
+    core.clone()
 }
 
 /// Keeps a share that is not needed any more, and gives up the one kept before.
 #[inline]
-pub(super) fn keep(share: &mut Option<Arc<Core>>) {
-    if share.as_ref().is_some_and(|core| core.is_light && Arc::strong_count(core) > 1) {
-        // Where the thread is ending it is given up itself.
-        let _ = SPARE.try_with(|spare| *share = spare.replace(share.take()));
+pub(super) fn keep(share: Arc<Core>) {
+    if share.is_light && Arc::strong_count(&share) > 1 && IS_READY.get() {
+        if let Some(before) = SPARE.with(|spare| spare.replace(Some(share))) {
+            give_up(before);
+        }
+    } else {
+        keep_slowly(share);
     }
+}
+
+#[cold]
+fn keep_slowly(share: Arc<Core>) {
+    if share.is_light && Arc::strong_count(&share) > 1 {
+        // Where the thread is ending it is given up.
+        IS_READY.set(KEEPER.try_with(|_| {}).is_ok());
+        if IS_READY.get() {
+            drop(SPARE.with(|spare| spare.replace(Some(share))));
+        }
+    }
+}
+
+#[cold]
+fn give_up(share: Arc<Core>) {
+    drop(share);
 }
 
 /// A handle of `core` is about to go: without others, nothing is kept of it.
 pub(super) fn forget(core: &Arc<Core>) {
-    let _ = SPARE.try_with(|spare| {
+    SPARE.with(|spare| {
         let kept = spare.take();
         if !kept.as_ref().is_some_and(|kept| Arc::ptr_eq(kept, core) && Arc::strong_count(kept) == 2) {
             spare.set(kept);
@@ -56,9 +94,9 @@ mod tests {
     }
 
     fn is_kept(lock: &Weak<Core>) -> bool {
-        let kept = SPARE.take();
+        let kept = SPARE.with(|spare| spare.take());
         let is_kept = kept.as_ref().is_some_and(|kept| std::ptr::eq(Arc::as_ptr(kept), lock.as_ptr()));
-        SPARE.set(kept);
+        SPARE.with(|spare| spare.set(kept));
         is_kept
     }
 
@@ -104,7 +142,7 @@ mod tests {
     fn large_regions_are_not_kept() {
         let array = crate::AioArray::<u64>::zeroed(1 << 17).unwrap();
         drop(array.lock().unwrap());
-        let kept = SPARE.take();
+        let kept = SPARE.with(|spare| spare.take());
         assert!(kept.is_none_or(|kept| kept.is_light));
     }
 }
