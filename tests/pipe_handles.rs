@@ -137,6 +137,36 @@ fn case_112_a_tcp_stream() {
     workers.iter().for_each(|worker| worker.join().unwrap());
 }
 
+/// Takers in several processes look at one message and may take another.
+#[test]
+fn case_112_descriptors_among_plain_messages() {
+    type Message = (u32, Option<Passed<OwnedFd>>);
+    fn take(messages: AioReceiver<Message>) -> Vec<u32> {
+        let all = std::iter::from_fn(|| {
+            messages.recv().map_err(|error| assert!(error.is_closed(), "{error}")).ok()
+        });
+        all.map(|(number, descriptor)| {
+            assert_eq!(descriptor.is_some(), number % 2 == 1);
+            number
+        })
+        .collect()
+    }
+    const MESSAGES: u32 = 20_000;
+    let _watchdog = kit::Watchdog::new("descriptors_among_plain_messages");
+    let (receiving, sending) = AioPipe::<Message>::simplex().unwrap();
+    let takers = [(); 3].map(|()| AioProcess::spawn(take, (receiving.try_clone().unwrap(),)).unwrap());
+    drop(receiving);
+    let file = OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
+    for number in 0..MESSAGES {
+        let descriptor = (number % 2 == 1).then(|| Passed::new(file.try_clone().unwrap()));
+        sending.send(&(number, descriptor)).unwrap();
+    }
+    drop(sending);
+    let mut taken: Vec<u32> = takers.into_iter().flat_map(|taker| taker.join().unwrap()).collect();
+    taken.sort_unstable();
+    assert!(taken.into_iter().eq(0..MESSAGES));
+}
+
 #[test]
 fn case_112_every_kind_of_descriptor() {
     fn there_and_back<T: aioprocessing::Passable>(value: T) -> T {
