@@ -65,7 +65,7 @@ fn case_48_d1_a_cancelled_get_takes_nothing() {
 }
 
 const CANCELLED: u64 = 10_000;
-/// A future is dropped after at most so many polls: before it is listed, as it is, and as it waits.
+/// A future is dropped after at most so many polls, wherever it is by then.
 const MOST_POLLS: u64 = 4;
 /// So many items move in a turn: more than there is room for, so the other side waits, too. It begins when it is told to, so
 /// that the first future of a turn has nothing to come and is cancelled for certain.
@@ -113,7 +113,7 @@ impl Cancelled {
 fn case_49_gets_cancelled_ten_thousand_times_lose_and_double_nothing() {
     for place in Place::ALL {
         for runtime in runtimes() {
-            let _watchdog = Watchdog::new("case_49");
+            let watchdog = Watchdog::new("case_49");
             let (queue, go) = (AioQueue::bounded(2).unwrap(), AioQueue::unbounded().unwrap());
             let feeder = start!(place, feed, (queue, go));
             let got = runtime.block_on(async {
@@ -124,6 +124,7 @@ fn case_49_gets_cancelled_ten_thousand_times_lose_and_double_nothing() {
                         "there is none to come"
                     );
                     cancelled.one_more().await;
+                    watchdog.step(format!("{place:?}, {} got, {queue:?}", got.len()));
                     go.put_many(vec![(); A_TURN]).unwrap();
                     let turn_ends = got.len() + A_TURN;
                     while got.len() < turn_ends {
@@ -147,7 +148,7 @@ fn case_49_gets_cancelled_ten_thousand_times_lose_and_double_nothing() {
 fn case_50_puts_cancelled_ten_thousand_times_leave_nothing() {
     for place in Place::ALL {
         for runtime in runtimes() {
-            let _watchdog = Watchdog::new("case_50");
+            let watchdog = Watchdog::new("case_50");
             let (queue, go) = (AioQueue::bounded(2).unwrap(), AioQueue::unbounded().unwrap());
             let getter = start!(place, get_all, (queue, go));
             let put = runtime.block_on(async {
@@ -162,6 +163,7 @@ fn case_50_puts_cancelled_ten_thousand_times_leave_nothing() {
                         "it is full"
                     );
                     cancelled.one_more().await;
+                    watchdog.step(format!("{place:?}, {} put, {queue:?}", put.len()));
                     go.put_many(vec![(); A_TURN]).unwrap();
                     let turn_ends = put.len() + A_TURN;
                     while put.len() < turn_ends {

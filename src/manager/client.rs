@@ -102,19 +102,26 @@ impl Client {
 
     /// Sends the answers that it takes. For what the system refuses to send, it is told why.
     pub(super) fn push(&mut self) -> Result<(), Left> {
-        let refused = self.send()?;
-        if refused.is_empty() {
-            return Ok(());
+        let mut told = Vec::new();
+        loop {
+            let refused = self.send()?;
+            if refused.is_empty() {
+                return Ok(());
+            }
+            planted!("what-is-refused-ends-a-session", {
+                return Err(Left);
+            });
+            for (id, why) in refused {
+                if told.contains(&id) {
+                    // Not even told why, it would wait for ever.
+                    return Err(Left);
+                }
+                told.push(id);
+                let answer = Answer::Refused(format!("its answer could not be sent: {why}"));
+                let letter = self.connection.letter(&Response { id, answer });
+                self.answers.put(id, letter.map_err(|_| Left)?);
+            }
         }
-        planted!("what-is-refused-ends-a-session", {
-            return Err(Left);
-        });
-        for (id, message) in refused {
-            let letter = self.connection.letter(&Response { id, answer: Answer::Refused(message) });
-            self.answers.put(id, letter.map_err(|_| Left)?);
-        }
-        // Not even told why, it would wait for ever.
-        if self.send()?.is_empty() { Ok(()) } else { Err(Left) }
     }
 
     /// The questions whose answers were refused, and why.

@@ -107,7 +107,8 @@ errors! {
         /// The answer could not be received.
         #[error("the manager's answer could not be received: {0}")]
         Answer(#[source] RecvError),
-        /// The system refused something to the manager.
+        /// The system refused something to the manager. If that was the sending of an answer, what was asked for has been done: only a lock or
+        /// an item on its way went back.
         #[error("the manager could not do it: {message}")]
         Refused { message: String, },
     }

@@ -134,7 +134,10 @@ impl Session {
                     return;
                 }
                 Err(TryRecvError::Decode { .. } | TryRecvError::Damaged(_)) => End::Nonsense,
-                Err(TryRecvError::Io(error)) => End::Io(error.raw_os_error()),
+                // Elsewhere it is the way there that broke.
+                Err(TryRecvError::Io(error)) if self.connection.peer().is_known() => {
+                    End::Io(error.kind(), error.raw_os_error())
+                }
                 Err(_) => End::Gone,
             };
             return self.slots.end(end);

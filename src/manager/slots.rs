@@ -38,8 +38,8 @@ struct Slot {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum End {
     Gone,
-    /// The system refused, with this number of an error.
-    Io(Option<i32>),
+    /// The system refused.
+    Io(io::ErrorKind, Option<i32>),
     NoDescriptors,
     Nonsense,
     /// It is the manager's own.
@@ -50,9 +50,8 @@ impl End {
     pub(super) fn error(self) -> ManagerError {
         match self {
             Self::Gone => ManagerError::Gone,
-            Self::Io(number) => {
-                let error = number
-                    .map_or_else(|| io::Error::other("it gave no reason"), io::Error::from_raw_os_error);
+            Self::Io(kind, number) => {
+                let error = number.map_or_else(|| kind.into(), io::Error::from_raw_os_error);
                 ManagerError::Answer(RecvError::Io(error))
             }
             Self::NoDescriptors => ManagerError::Answer(RecvError::NoDescriptors),

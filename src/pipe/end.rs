@@ -209,8 +209,8 @@ impl Serialize for End {
         let socket = socket.map_err(|error| refuse(&PipeError::Io(error)))?;
         let here = self.clone();
         let luggage = stow_and_part(socket, move || here.part()).map_err(S::Error::custom)?;
-        let is_shared = link.is_shared();
-        // An operation under way here may hold it for longer.
+        // An operation under way here holds it for longer than this end has it.
+        let is_shared = link.is_shared() || Arc::strong_count(&link) > 2;
         link.share();
         (luggage, link.max_length(), link.peer, is_shared, half_done).serialize(serializer)
     }

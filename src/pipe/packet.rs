@@ -323,7 +323,7 @@ pub(super) fn wait(socket: BorrowedFd<'_>) -> Option<Flags> {
 }
 
 /// Takes a packet, whose flags may be known already. `None`: there is none. One without room for its descriptors stays where it
-/// is. `is_shared`: another process may take one in between.
+/// is. `is_shared`: somebody else, here or in another process, may take one in between.
 pub(super) fn take(
     socket: BorrowedFd<'_>,
     is_shared: bool,
@@ -393,6 +393,11 @@ fn attempt(socket: BorrowedFd<'_>, is_shared: bool, known: Option<Flags>) -> Res
         let bytes = room.get(..packet.length).unwrap_or_default();
         let parsed = if packet.bytes_lost { None } else { Header::from_bytes(bytes) };
         let (header, rest) = parsed.ok_or(Failed::Receive(RecvError::Damaged("it has another form")))?;
+        if !has_descriptors && header.flags & CAREFUL != 0 {
+            return Err(Failed::Receive(RecvError::Damaged(
+                "it is not what was seen, and its descriptors are gone",
+            )));
+        }
         if packet.descriptors_lost {
             // Somebody took the room since the look. What was seen then is the same, if it was of this packet.
             match looked_at {

@@ -1,4 +1,4 @@
-//! What the ends of one socket in a process share about the packets that they take from it.
+//! What those who take packets at one end have in common.
 
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -14,7 +14,7 @@ pub(super) struct Packets {
     taken: Mutex<u64>,
     /// Where the sender of the last one ran, a [`Cpu`].
     sender: AtomicU8,
-    /// Another process may receive from the same socket.
+    /// Somebody else, here or in another process, may receive from the same socket.
     is_shared: AtomicBool,
 }
 

@@ -1,4 +1,4 @@
-//! `socketpair(2)` of SOCK_SEQPACKET, and `sendmsg(2)` and `recvmsg(2)` with `SCM_RIGHTS`. Nothing here waits.
+//! `socketpair(2)` of SOCK_SEQPACKET, `sendmsg(2)` and `recvmsg(2)` with `SCM_RIGHTS`, and `send(2)` and `recv(2)` without. Nothing here waits.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -40,7 +40,7 @@ pub(crate) fn send(
     Ok(())
 }
 
-/// The same without descriptors, for which the kernel has less to do.
+/// [`send`] without descriptors, for which the kernel has less to do.
 pub(crate) fn send_bytes(socket: impl AsFd, bytes: &[u8]) -> io::Result<()> {
     let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
     rustix::io::retry_on_intr(|| rustix::net::send(&socket, bytes, flags))?;
@@ -63,7 +63,7 @@ pub(crate) fn receive(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<Packet
     receive_with(socket, buffer, RecvFlags::empty())
 }
 
-/// The same of a packet without descriptors, for which the kernel has less to do. It drops those that are there.
+/// [`receive`] of a packet without descriptors, for which the kernel has less to do. It drops those that are there.
 pub(crate) fn receive_bytes(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<Packet> {
     let flags = RecvFlags::DONTWAIT | RecvFlags::TRUNC;
     let (length, whole) = rustix::io::retry_on_intr(|| recv(&socket, &mut *buffer, flags))?;

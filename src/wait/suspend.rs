@@ -46,7 +46,7 @@ pub(crate) fn suspended<F: Future>(future: F) -> impl Future<Output = F::Output>
 
 /// What a first attempt costs, in parts of a unit of tokio's cooperative budget: what is far cheaper than a unit is meant for, and
 /// than asking for one, need not ask each time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Cost(u8);
 
 thread_local! {
@@ -58,11 +58,13 @@ impl Cost {
     pub(crate) const UNIT: Self = Self(16);
     /// Of an item that is nothing but its bytes.
     pub(crate) const ITEM: Self = Self(2);
+    /// Of a lock that is free.
     pub(crate) const LOCK: Self = Self(1);
 
-    /// Takes these parts. False: they were the last of a unit, which is due now.
+    /// Spends it. False: these parts were the last of a unit, which is due now.
     #[inline]
-    pub(crate) fn is_left(self) -> bool {
+    #[must_use]
+    pub(crate) fn spend(self) -> bool {
         let taken = TAKEN.get() + self.0;
         let is_left = taken < Self::UNIT.0;
         TAKEN.set(if is_left { taken } else { taken - Self::UNIT.0 });
@@ -73,7 +75,7 @@ impl Cost {
 /// A first attempt, which takes its part of the budget before it is made: afterwards it would be too late to give way.
 #[inline]
 pub(crate) async fn at_once<T>(cost: Cost, mut attempt: impl FnMut() -> T) -> T {
-    if cost.is_left() {
+    if cost.spend() {
         return attempt();
     }
     suspended(poll_fn(move |_| Poll::Ready(attempt()))).await
@@ -280,4 +282,20 @@ async fn edge_of(
 fn registration(source: &Source) -> Arc<Registration> {
     let made: io::Result<_> = source.registration(Way::Read);
     made.unwrap_or_else(|error| panic!("tokio could not register a descriptor: {error}"))
+}
+
+#[cfg(all(test, not(aioprocessing_loom)))]
+mod tests {
+    use super::{Cost, TAKEN};
+
+    #[test]
+    fn parts_add_up_to_units() {
+        TAKEN.set(0);
+        let due = |cost: Cost, times: usize| (0..times).filter(|_| !cost.spend()).count();
+        assert_eq!(due(Cost::LOCK, 15), 0);
+        assert_eq!(due(Cost::ITEM, 1), 1, "one part is left of it");
+        assert_eq!(due(Cost::UNIT, 3), 3);
+        assert_eq!(due(Cost::ITEM, 8 * 4), 4);
+        assert_eq!(due(Cost::LOCK, 16 * 4), 4);
+    }
 }

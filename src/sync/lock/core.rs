@@ -18,7 +18,7 @@ const LIGHT: usize = 1 << 20;
 /// One process's handle on a lock: the words, and what this process has seen of their owners.
 pub(in crate::sync) struct Core {
     pub(in crate::sync) words: Ref<LockWords>,
-    /// The region's word for this process, where it is at hand.
+    /// The region's word for this process, which never changes, where it is at hand.
     me: Owner,
     sighting: Mutex<Option<Sighting>>,
     /// Whether it costs little to keep it for longer than it is needed.

@@ -194,11 +194,12 @@ impl AioLock {
         let location = Location::caller();
         async move {
             // Without a future of its own where the budget need not be asked.
-            if Cost::LOCK.is_left()
+            if Cost::LOCK.spend()
                 && let Some(guard) = self.core.take_free(location)
             {
                 return Ok(guard);
             }
+            // A unit is due, or the lock is taken and the task will wait.
             self.coro_acquire_for(Cost::UNIT, location).await
         }
     }
