@@ -74,8 +74,8 @@ who-has-done-nothing-is-nobody        queue_ends case_46_who
 who-is-under-way-is-nobody            queue_ends case_46_a_handle
 a-dead-borrower-keeps-its-item        queue_lease what_a_killed
 a-dead-borrower-keeps-its-item        storm case_165
-tasks-wait-for-threads                queue_fairness every_getter
-tasks-wait-for-threads                queue_fairness every_putter
+tasks-wait-for-threads                queue_fairness a_getting
+tasks-wait-for-threads                queue_fairness a_putting
 the-needed-are-found-before-the-dead  pool_storm results_behind
 publish-before-payload                queue case_31
 publish-before-payload                queue_deaths case_44

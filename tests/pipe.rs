@@ -545,7 +545,10 @@ fn case_110_a_cancelled_receive_takes_nothing() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let cancelled = runtime.block_on(async {
         let (mut next, mut cancelled) = (0, 0_u64);
-        while next < MESSAGES {
+        for turn in 0_u64.. {
+            if next == MESSAGES {
+                break;
+            }
             tokio::select! {
                 biased;
                 message = receiving.coro_recv() => {
@@ -554,8 +557,8 @@ fn case_110_a_cancelled_receive_takes_nothing() {
                     assert!(bytes.iter().all(|&byte| byte == n as u8));
                     next += 1;
                 }
-                // At its first wait, or at its second.
-                () = async { if cancelled % 2 == 0 { tokio::task::yield_now().await } } => {
+                // At its first wait, or at its second, in turn: whether or not a message is there already.
+                () = async { if turn % 2 == 0 { tokio::task::yield_now().await } } => {
                     cancelled += 1;
                     tokio::task::yield_now().await;
                 }
