@@ -72,6 +72,7 @@ a-deadly-item-comes-again-at-once     pool_limits a_task_that_kills
 a-look-takes-stops                    process_failures a_look_for
 who-has-done-nothing-is-nobody        queue_ends case_46_who
 who-is-under-way-is-nobody            queue_ends case_46_a_handle
+what-was-put-last-is-not-looked-for   queue_ends case_46_what_was_put_last
 a-dead-borrower-keeps-its-item        queue_lease what_a_killed
 a-dead-borrower-keeps-its-item        storm case_165
 tasks-wait-for-threads                queue_fairness a_getting

@@ -92,6 +92,23 @@ fn case_46_who_has_not_put_yet_may_still_put() {
     });
 }
 
+/// The last look of a getter that hears of an ending may have begun before the item came that was put just then.
+#[test]
+fn case_46_what_was_put_last_is_got() {
+    fn put_to_who_waits(queue: AioQueue<u64>) {
+        kit::until("the getter waits", || format!("{queue:?}").contains("waiting_getters: 1"));
+        queue.put(7).unwrap();
+    }
+    each("case_46_put_last", |side, _, _| {
+        let queue = AioQueue::builder().close_with_last_sender(true).build::<u64>().unwrap();
+        assert!(queue.try_get().unwrap_err().is_empty());
+        let sender = daemon().spawn(put_to_who_waits, (queue.clone(),)).unwrap();
+        assert_eq!(side.get(&queue).unwrap(), 7);
+        assert!(side.get(&queue).unwrap_err().is_closed());
+        sender.join().unwrap();
+    });
+}
+
 fn go_has_a_waiter(event: &AioEvent) -> bool {
     format!("{event:?}").contains("waiters: 1")
 }

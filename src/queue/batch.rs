@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use super::get_error::Nothing;
 use super::item::{buffer, keep, scratch, unpack_item};
 use super::put_error::Failure;
-use crate::raw::queue::{Basket, Flags, Message, Messages, Taken};
+use crate::raw::queue::{Basket, Flags, Incoming, Message, Messages};
 use crate::wire::{Bare, Codec, DecodeError, Form, is_moved, of_another_type, pack_onto, unpack};
 
 /// How many items are encoded ahead of the lock.
@@ -173,9 +173,9 @@ impl<T: DeserializeOwned + Send, C: Codec> Basket for Gathered<'_, T, C> {
         self.bytes.clear();
     }
 
-    fn add_lone(&mut self, taken: Taken, bytes: Vec<u8>) {
+    fn add_lone(&mut self, mut message: Incoming) {
         self.decode();
-        let item = unpack_item::<T, C>(self.form, taken, bytes);
+        let item = unpack_item::<T, C>(self.form, &mut message);
         self.note(item);
     }
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::get_error::Nothing;
-use super::item::{buffer, unpack_item};
+use super::item::{incoming, unpack_item};
 use super::{AioQueue, GetError, GetTimeoutError, TryGetError};
 use crate::raw::queue::{NotTaken, Patience};
 #[cfg(feature = "tokio")]
@@ -46,12 +46,13 @@ where
     /// `T`.
     pub fn get(&self) -> Result<T, GetError> {
         self.own()?;
-        let mut bytes = buffer::<T>();
-        let taken = match self.queue.get_at_once(&mut bytes, Patience::Waits) {
+        let mut message = incoming::<T>();
+        let taken = match self.queue.get_at_once(&mut message, Patience::Waits) {
             Some(taken) => taken,
-            None => never(blocking(self.queue.get(&mut Park::new(), &mut bytes, Patience::Waits))),
+            None => never(blocking(self.queue.get(&mut Park::new(), &mut message, Patience::Waits))),
         };
-        Ok(unpack_item::<T, C>(&self.form, taken.map_err(Nothing::from)?, bytes)?)
+        taken.map_err(Nothing::from)?;
+        Ok(unpack_item::<T, C>(&self.form, &mut message)?)
     }
 
     /// Takes an item if there is one, now or never. Python's `Queue.get_nowait`.
@@ -63,9 +64,10 @@ where
     #[doc(alias = "get_nowait")]
     pub fn try_get(&self) -> Result<T, TryGetError> {
         self.own()?;
-        let mut bytes = buffer::<T>();
-        let taken = self.queue.try_get(&mut bytes);
-        Ok(unpack_item::<T, C>(&self.form, taken.map_err(Nothing::from)?, bytes)?)
+        let mut message = incoming::<T>();
+        let taken = self.queue.try_get(&mut message);
+        taken.map_err(Nothing::from)?;
+        Ok(unpack_item::<T, C>(&self.form, &mut message)?)
     }
 
     /// [`get`](Self::get) for `timeout` at the longest; zero tries once.
@@ -75,14 +77,16 @@ where
     /// [`GetTimeoutError::Timeout`] if no item came in time; otherwise as [`get`](Self::get).
     pub fn get_timeout(&self, timeout: Duration) -> Result<T, GetTimeoutError> {
         self.own()?;
-        let mut bytes = buffer::<T>();
+        let mut message = incoming::<T>();
         let taken = if timeout.is_zero() {
-            self.queue.try_get(&mut bytes)
+            self.queue.try_get(&mut message)
         } else {
             let mut waiter = ParkUntil::new(Deadline::after(timeout));
-            blocking(self.queue.get(&mut waiter, &mut bytes, Patience::Waits)).unwrap_or(Err(NotTaken::Empty))
+            blocking(self.queue.get(&mut waiter, &mut message, Patience::Waits))
+                .unwrap_or(Err(NotTaken::Empty))
         };
-        Ok(unpack_item::<T, C>(&self.form, taken.map_err(Nothing::from)?, bytes)?)
+        taken.map_err(Nothing::from)?;
+        Ok(unpack_item::<T, C>(&self.form, &mut message)?)
     }
 
     /// [`get`](Self::get), suspending the task.
@@ -101,11 +105,15 @@ where
     #[cfg(feature = "tokio")]
     pub async fn coro_get(&self) -> Result<T, GetError> {
         self.own()?;
-        let mut bytes = buffer::<T>();
-        let taken = match at_once(self.cost(), || self.queue.get_at_once(&mut bytes, Patience::Waits)).await {
+        let mut message = incoming::<T>();
+        let taken = match at_once(self.cost(), || self.queue.get_at_once(&mut message, Patience::Waits)).await
+        {
             Some(taken) => taken,
-            None => never(suspended(self.queue.get(&mut Suspend::new(), &mut bytes, Patience::Waits)).await),
+            None => {
+                never(suspended(self.queue.get(&mut Suspend::new(), &mut message, Patience::Waits)).await)
+            }
         };
-        Ok(unpack_item::<T, C>(&self.form, taken.map_err(Nothing::from)?, bytes)?)
+        taken.map_err(Nothing::from)?;
+        Ok(unpack_item::<T, C>(&self.form, &mut message)?)
     }
 }

@@ -7,20 +7,18 @@ use serde::de::DeserializeOwned;
 
 use super::get_error::Nothing;
 use super::put_error::Failure;
-use crate::raw::queue::{Flags, Message, Taken};
-use crate::wire::{Bare, Codec, DecodeError, Form, Packed, is_moved, of_another_type, pack_into, unpack};
+use crate::raw::queue::{Flags, Incoming, Message};
+use crate::wire::{
+    Bare, Codec, DecodeError, Form, Packed, bytes_as_they_are, is_bytes, is_moved, of_another_type,
+    pack_into, unpack,
+};
 
-/// An item on its way into a queue.
+/// What an item is to be in a queue. The item itself stays where it is: to move one that was made just now, the CPU would first have to
+/// wait for its parts to be written.
 pub(super) enum Parcel<T> {
     /// Its own bytes are the message.
-    Bare {
-        item: T,
-        bare: Bare<T>,
-    },
-    Encoded {
-        item: T,
-        packed: Packed,
-    },
+    Bare(Bare<T>),
+    Encoded(Packed),
 }
 
 /// A vector that is used again by the next item on this thread.
@@ -43,52 +41,43 @@ pub(super) fn keep(mut bytes: Vec<u8>) {
 
 impl<T> Parcel<T> {
     #[inline]
-    pub(super) fn pack<C: Codec>(form: &Form<T>, item: T) -> Result<Self, (Failure, T)>
+    pub(super) fn pack<C: Codec>(form: &Form<T>, item: &T) -> Result<Self, Failure>
     where
         T: Serialize,
     {
         if let Some(bare) = form.bare::<C>() {
-            return Ok(Self::Bare { item, bare });
+            return Ok(Self::Bare(bare));
         }
-        match pack_into::<C, T>(&item, scratch()) {
-            Ok(packed) => Ok(Self::Encoded { item, packed }),
-            Err(error) => Err((Failure::Encode(error), item)),
-        }
+        pack_into::<C, T>(item, scratch()).map(Self::Encoded).map_err(Failure::Encode)
     }
 
     #[inline]
-    fn bytes(&self) -> &[u8] {
+    fn bytes<'a>(&'a self, item: &'a T) -> &'a [u8] {
         match self {
-            Self::Bare { item, bare } => bare.bytes(item),
-            Self::Encoded { packed, .. } => &packed.bytes,
+            Self::Bare(bare) => bare.bytes(item),
+            Self::Encoded(packed) => &packed.bytes,
         }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.bytes().len()
+    pub(super) fn len(&self, item: &T) -> usize {
+        self.bytes(item).len()
     }
 
+    /// The message of the item that this was made for.
     #[inline]
-    pub(super) fn message(&self) -> Message<'_> {
+    pub(super) fn message<'a>(&'a self, item: &'a T) -> Message<'a> {
         let (flags, luggage): (_, &[_]) = match self {
-            Self::Bare { bare, .. } => (Flags::bare(bare.mark()), &[]),
-            Self::Encoded { packed, .. } => (Flags::ENCODED, &packed.descriptors),
+            Self::Bare(bare) => (Flags::bare(bare.mark()), &[]),
+            Self::Encoded(packed) => (Flags::ENCODED, &packed.descriptors),
         };
-        Message { bytes: self.bytes(), flags, luggage }
+        Message { bytes: self.bytes(item), flags, luggage }
     }
 
     /// What is left of it once it was sent.
     #[inline]
     pub(super) fn sent(self) {
-        if let Self::Encoded { packed: Packed { bytes, .. }, .. } = self {
+        if let Self::Encoded(Packed { bytes, .. }) = self {
             keep(bytes);
-        }
-    }
-
-    /// The item again.
-    pub(super) fn into_item(self) -> T {
-        match self {
-            Self::Bare { item, .. } | Self::Encoded { item, .. } => item,
         }
     }
 }
@@ -99,21 +88,49 @@ pub(super) fn buffer<T>() -> Vec<u8> {
     if is_moved::<T>() { Vec::new() } else { scratch() }
 }
 
-/// The item that a message holds.
+/// A `T` to come.
 #[inline]
-pub(super) fn unpack_item<T, C>(form: &Form<T>, taken: Taken, mut bytes: Vec<u8>) -> Result<T, Nothing>
+pub(super) fn incoming<T>() -> Incoming {
+    Incoming::new(buffer::<T>())
+}
+
+/// The item that a message holds.
+// Always, for the sake of items that are their message: nothing is left to do for them.
+#[inline(always)]
+pub(super) fn unpack_item<T, C>(form: &Form<T>, message: &mut Incoming) -> Result<T, Nothing>
+where
+    T: DeserializeOwned,
+    C: Codec,
+{
+    if let Some(bare) = form.bare::<C>()
+        && message.flags.mark() == Some(bare.mark())
+    {
+        if is_bytes::<T>() {
+            return Ok(bytes_as_they_are(std::mem::take(&mut message.bytes)));
+        }
+        if let Some(item) = bare.value_at_once(&message.bytes) {
+            keep(std::mem::take(&mut message.bytes));
+            return Ok(item);
+        }
+    }
+    unpack_other::<T, C>(form, message)
+}
+
+fn unpack_other<T, C>(form: &Form<T>, message: &mut Incoming) -> Result<T, Nothing>
 where
     T: DeserializeOwned,
     C: Codec,
 {
     let bare = form.bare::<C>();
-    let item = if taken.flags.mark() != bare.as_ref().map(Bare::mark) {
+    let item = if message.flags.mark() != bare.as_ref().map(Bare::mark) {
         Err(DecodeError::Value { message: of_another_type::<T>() })
     } else if let Some(bare) = bare {
-        bare.value(&mut bytes).map_err(|message| DecodeError::Value { message })
+        bare.value(&mut message.bytes).map_err(|message| DecodeError::Value { message })
     } else {
-        unpack::<C, T>(&bytes, taken.luggage)
+        let luggage = message.luggage();
+        unpack::<C, T>(&message.bytes, luggage)
     };
+    let bytes = std::mem::take(&mut message.bytes);
     match item {
         Ok(item) => {
             if !is_moved::<T>() {

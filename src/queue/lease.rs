@@ -8,7 +8,7 @@ use super::get_error::Nothing;
 use super::item::{buffer, unpack_item};
 use super::loan::{Lease, Loan};
 use super::{AioQueue, GetError, GetTimeoutError, JoinQueueError, TryGetError};
-use crate::raw::queue::{Lent, NotTaken, Patience, Queue};
+use crate::raw::queue::{Incoming, Lent, NotTaken, Patience, Queue};
 use crate::wait::{Deadline, Park, ParkUntil, blocking, never};
 #[cfg(feature = "tokio")]
 use crate::wait::{Suspend, suspended};
@@ -144,8 +144,9 @@ where
         if attempts > 1 {
             self.inner.queue.region().tell_of_a_redelivery("queue", attempts);
         }
-        let taken = crate::raw::queue::Taken { flags, luggage: Vec::new() };
-        match unpack_item::<T, C>(&self.inner.form, taken, bytes) {
+        let mut message = Incoming::new(bytes);
+        message.flags = flags;
+        match unpack_item::<T, C>(&self.inner.form, &mut message) {
             Ok(item) => Ok(Lease { item, loan }),
             Err(nothing) => {
                 // It would be no more readable the next time.

@@ -164,7 +164,7 @@ where
         let mut done = 0;
         while let Some(message) = batch.at(done) {
             let outcome = if !message.is_plain() {
-                let put = self.queue.put(&mut waiter(), message, patience).await;
+                let put = self.queue.put(&mut waiter(), &message, patience).await;
                 put.unwrap_or(Err(Refused::Full)).map(|()| 1)
             } else if let Some(outcome) = self.queue.put_batch_at_once(batch, done, patience) {
                 outcome

@@ -41,14 +41,12 @@ where
     }
 
     #[inline]
-    pub(super) fn parcel(&self, item: T) -> Result<Parcel<T>, (Failure, T)> {
-        if let Err(failure) = self.may_put() {
-            return Err((failure, item));
-        }
+    pub(super) fn parcel(&self, item: &T) -> Result<Parcel<T>, Failure> {
+        self.may_put()?;
         let parcel = Parcel::pack::<C>(&self.form, item)?;
-        if self.queue.max_attempts() > 0 && !parcel.message().luggage.is_empty() {
+        if self.queue.max_attempts() > 0 && !parcel.message(item).luggage.is_empty() {
             let message = "a queue with leases can't deliver descriptors twice".to_owned();
-            return Err((Failure::Encode(EncodeError::Handle { message }), parcel.into_item()));
+            return Err(Failure::Encode(EncodeError::Handle { message }));
         }
         Ok(parcel)
     }
@@ -58,19 +56,25 @@ where
         &self,
         done: Result<(), Refused>,
         parcel: Parcel<T>,
+        item: T,
         error: impl FnOnce(Failure, T) -> E,
     ) -> Result<(), E> {
         if let Err(refused) = done {
-            return Err(self.refused(refused, parcel, error));
+            return Err(self.refused(refused, &parcel, item, error));
         }
         parcel.sent();
         Ok(())
     }
 
     #[cold]
-    fn refused<E>(&self, refused: Refused, parcel: Parcel<T>, error: impl FnOnce(Failure, T) -> E) -> E {
-        let failure = Failure::new(refused, parcel.len(), self.queue.limit());
-        error(failure, parcel.into_item())
+    fn refused<E>(
+        &self,
+        refused: Refused,
+        parcel: &Parcel<T>,
+        item: T,
+        error: impl FnOnce(Failure, T) -> E,
+    ) -> E {
+        error(Failure::new(refused, parcel.len(&item), self.queue.limit()), item)
     }
 
     /// Puts an item at the end of the queue, and waits while the queue is full.
@@ -92,12 +96,17 @@ where
     /// [`PutError`], with the item, if the queue is closed, the item can't be encoded or is too large, or the system has no
     /// memory for it.
     pub fn put(&self, item: T) -> Result<(), PutError<T>> {
-        let parcel = self.parcel(item).map_err(|(failure, item)| PutError::new(failure, item))?;
-        let done = match self.queue.put_at_once(parcel.message(), Patience::Waits) {
-            Some(done) => done,
-            None => never(blocking(self.queue.put(&mut Park::new(), parcel.message(), Patience::Waits))),
+        let parcel = match self.parcel(&item) {
+            Ok(parcel) => parcel,
+            Err(failure) => return Err(PutError::new(failure, item)),
         };
-        self.settle(done, parcel, PutError::new)
+        let done = match self.queue.put_at_once(&parcel.message(&item), Patience::Waits) {
+            Some(done) => done,
+            None => {
+                never(blocking(self.queue.put(&mut Park::new(), &parcel.message(&item), Patience::Waits)))
+            }
+        };
+        self.settle(done, parcel, item, PutError::new)
     }
 
     /// Puts an item if there is room, now or never. Python's `Queue.put_nowait`.
@@ -108,9 +117,12 @@ where
     /// [`put`](Self::put).
     #[doc(alias = "put_nowait")]
     pub fn try_put(&self, item: T) -> Result<(), TryPutError<T>> {
-        let parcel = self.parcel(item).map_err(|(failure, item)| TryPutError::new(failure, item))?;
-        let done = self.queue.try_put(parcel.message());
-        self.settle(done, parcel, TryPutError::new)
+        let parcel = match self.parcel(&item) {
+            Ok(parcel) => parcel,
+            Err(failure) => return Err(TryPutError::new(failure, item)),
+        };
+        let done = self.queue.try_put(&parcel.message(&item));
+        self.settle(done, parcel, item, TryPutError::new)
     }
 
     /// [`put`](Self::put) for `timeout` at the longest; zero tries once.
@@ -119,15 +131,19 @@ where
     ///
     /// [`PutTimeoutError::Timeout`] if the queue was full for all of the time; otherwise as [`put`](Self::put).
     pub fn put_timeout(&self, item: T, timeout: Duration) -> Result<(), PutTimeoutError<T>> {
-        let parcel = self.parcel(item).map_err(|(failure, item)| PutTimeoutError::new(failure, item))?;
+        let parcel = match self.parcel(&item) {
+            Ok(parcel) => parcel,
+            Err(failure) => return Err(PutTimeoutError::new(failure, item)),
+        };
         let done = if timeout.is_zero() {
-            self.queue.try_put(parcel.message())
+            self.queue.try_put(&parcel.message(&item))
         } else {
             let mut waiter = ParkUntil::new(Deadline::after(timeout));
-            let put = self.queue.put(&mut waiter, parcel.message(), Patience::Waits);
+            let message = parcel.message(&item);
+            let put = self.queue.put(&mut waiter, &message, Patience::Waits);
             blocking(put).unwrap_or(Err(Refused::Full))
         };
-        self.settle(done, parcel, PutTimeoutError::new)
+        self.settle(done, parcel, item, PutTimeoutError::new)
     }
 
     /// [`put`](Self::put), suspending the task.
@@ -145,12 +161,15 @@ where
     /// Outside of a tokio runtime, or in one without I/O or time enabled, when it has to wait.
     #[cfg(feature = "tokio")]
     pub async fn coro_put(&self, item: T) -> Result<(), PutError<T>> {
-        let parcel = self.parcel(item).map_err(|(failure, item)| PutError::new(failure, item))?;
-        let message = parcel.message();
-        let done = match at_once(self.cost(), || self.queue.put_at_once(message, Patience::Waits)).await {
-            Some(done) => done,
-            None => never(suspended(self.queue.put(&mut Suspend::new(), message, Patience::Waits)).await),
+        let parcel = match self.parcel(&item) {
+            Ok(parcel) => parcel,
+            Err(failure) => return Err(PutError::new(failure, item)),
         };
-        self.settle(done, parcel, PutError::new)
+        let message = parcel.message(&item);
+        let done = match at_once(self.cost(), || self.queue.put_at_once(&message, Patience::Waits)).await {
+            Some(done) => done,
+            None => never(suspended(self.queue.put(&mut Suspend::new(), &message, Patience::Waits)).await),
+        };
+        self.settle(done, parcel, item, PutError::new)
     }
 }

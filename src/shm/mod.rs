@@ -58,7 +58,7 @@ pub(crate) use region::{AttachError, Region};
 #[cfg(not(aioprocessing_loom))]
 pub(crate) use row::Row;
 #[cfg(not(aioprocessing_loom))]
-pub(crate) use same::{as_same, into_same, is};
+pub(crate) use same::{as_same, exactly, into_same, is};
 #[cfg(not(aioprocessing_loom))]
 pub use shape::shape_of_fields;
 pub(crate) use shared::{Object, Shared, shared};

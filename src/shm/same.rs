@@ -60,12 +60,20 @@ pub(crate) fn as_same<T, U: Whole>(value: &T) -> Option<&U> {
 /// The value as a `T`, if that is what it is.
 #[inline]
 pub(crate) fn into_same<U: Whole, T>(value: U) -> Result<T, U> {
-    if !is::<T, U>() {
-        return Err(value);
-    }
+    if is::<T, U>() { Ok(exactly(value)) } else { Err(value) }
+}
+
+/// The value as the `T` that it is.
+///
+/// # Panics
+///
+/// If it is none; asked first, the compiler knows better.
+#[inline(always)]
+pub(crate) fn exactly<U: Whole, T>(value: U) -> T {
+    assert!(is::<T, U>(), "a value was taken for one of another type: this is a bug in aioprocessing");
     let value = ManuallyDrop::new(value);
     // SAFETY: both are one type, and the value is not used again.
-    Ok(unsafe { std::mem::transmute_copy::<ManuallyDrop<U>, T>(&value) })
+    unsafe { std::mem::transmute_copy::<ManuallyDrop<U>, T>(&value) }
 }
 
 #[cfg(test)]

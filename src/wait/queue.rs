@@ -12,12 +12,13 @@ pub(crate) struct Spot<'a> {
     bell: Bell<'a>,
     longest: u64,
     is_held: bool,
+    pauses: u32,
 }
 
 impl<'a> Spot<'a> {
     #[inline]
     pub(crate) fn new(words: &'a WaitWords, bell: Bell<'a>) -> Self {
-        Self { words, bell, longest: u64::MAX, is_held: false }
+        Self { words, bell, longest: u64::MAX, is_held: false, pauses: 0 }
     }
 
     /// The same, of those who wait for something that others hold: the death of one of these is what they want to hear of soon.
@@ -28,6 +29,11 @@ impl<'a> Spot<'a> {
     /// The same, where the next look is due after so many nanoseconds at the latest, though nobody notifies then.
     pub(crate) fn for_at_most(self, nanos: Option<u64>) -> Self {
         Self { longest: nanos.unwrap_or(u64::MAX), ..self }
+    }
+
+    /// The same, of those who leave the other side alone for so many pauses before they look again, if that is at work on another CPU.
+    pub(crate) fn after(self, pauses: u32) -> Self {
+        Self { pauses, ..self }
     }
 
     /// A bounded sleep of this length, here.
@@ -152,7 +158,7 @@ pub(crate) async fn until<'a, W: Waiter, T>(
         Step::Wait(spot) => spot,
     };
     let spins = waiter.spins(spot);
-    for turn in 0..spins.looks {
+    for turn in spins.from(spot.pauses)..spins.looks {
         if !waiter.pause(spins, turn).await {
             break;
         }

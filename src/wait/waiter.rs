@@ -88,6 +88,13 @@ pub(crate) struct Spins {
 }
 
 impl Spins {
+    /// The first of these looks, where as many pauses are to come before it.
+    pub(super) fn from(self, pauses: u32) -> u32 {
+        if self.gives_way { 0 } else { pauses.min(MOST_PAUSES) }
+    }
+}
+
+impl Spins {
     pub(crate) const NONE: Self = Self { looks: 0, gives_way: false };
     /// About one wake-up's worth of looks: past that, whoever is awaited is asleep itself.
     #[cfg(not(aioprocessing_loom))]
@@ -96,12 +103,15 @@ impl Spins {
     pub(super) const HERE: Self = Self { looks: TIMES_TO_GIVE_WAY, gives_way: true };
 }
 
+/// The most pauses between two looks, less one.
+pub(crate) const MOST_PAUSES: u32 = 63;
+
 /// Up to 64 pauses between two looks: a contended line is the faster the less it is looked at.
 pub(super) fn back_off(spins: Spins, turn: u32) {
     if spins.gives_way {
         cpu::give_way();
     } else {
-        (0..=turn.min(63)).for_each(|_| spin_loop());
+        (0..=turn.min(MOST_PAUSES)).for_each(|_| spin_loop());
     }
 }
 

@@ -5,7 +5,7 @@
 use std::sync::OnceLock;
 
 use super::codec::Codec;
-use crate::shm::{Plainly, as_same, into_same, is};
+use crate::shm::{Plainly, as_same, exactly, into_same, is};
 
 /// Whether values of this type become the message, and the message the value, without a copy.
 #[inline]
@@ -88,6 +88,25 @@ impl<T> Bare<T> {
             .value(bytes)
             .ok_or_else(|| format!("{} bytes are no {}", bytes.len(), std::any::type_name::<T>()))
     }
+
+    /// The same for who has made sure that the message is of this type, where no more than its length is to be looked at. `None`: whether
+    /// and why is to be [asked](Self::value).
+    #[inline(always)]
+    pub(crate) fn value_at_once(&self, bytes: &[u8]) -> Option<T> {
+        self.plainly.as_ref().and_then(|plainly| plainly.value(bytes))
+    }
+}
+
+/// Whether any bytes are a value of this type, as they are.
+#[inline(always)]
+pub(crate) fn is_bytes<T>() -> bool {
+    is::<T, Vec<u8>>()
+}
+
+/// Bytes as a value of a type that [is](is_bytes) just that.
+#[inline(always)]
+pub(crate) fn bytes_as_they_are<T>(bytes: Vec<u8>) -> T {
+    exactly(bytes)
 }
 
 /// These bytes as the value itself.

@@ -20,7 +20,7 @@ mod strict;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use bare::{Bare, Form, is_moved, of_another_type};
+pub(crate) use bare::{Bare, Form, bytes_as_they_are, is_bytes, is_moved, of_another_type};
 #[cfg(feature = "bincode")]
 pub use bincode::Bincode;
 pub use codec::{Codec, DecodeError, EncodeError, Postcard};

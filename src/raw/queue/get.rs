@@ -4,17 +4,32 @@ use std::os::fd::OwnedFd;
 
 use super::cursor::Cursor;
 use super::record::Flags;
-use super::take::{NotWon, Won, WonMany};
+use super::take::{NotWon, Rest, WonMany};
 use super::{GETTERS, Patience, Queue};
 use crate::shm::atomic::Ordering;
 use crate::wait::{Look, ParkUntil, Step, Waiter, blocking, until};
 
-/// A message without its bytes.
+/// A message on its way out of a queue. It is filled where it stands: what was written just now in parts, and is then moved as a whole,
+/// is what the CPU has to wait for.
 #[derive(Debug)]
-pub(crate) struct Taken {
+pub(crate) struct Incoming {
+    pub(crate) bytes: Vec<u8>,
     pub(crate) flags: Flags,
+    /// What few of them have.
+    pub(super) rest: Option<Box<Rest>>,
+}
+
+impl Incoming {
+    /// None yet; its bytes will stand in `bytes`.
+    #[inline]
+    pub(crate) fn new(bytes: Vec<u8>) -> Self {
+        Self { bytes, flags: Flags::ENCODED, rest: None }
+    }
+
     /// What travelled with it.
-    pub(crate) luggage: Vec<OwnedFd>,
+    pub(crate) fn luggage(&mut self) -> Vec<OwnedFd> {
+        self.rest.take().map_or_else(Vec::new, |rest| rest.luggage)
+    }
 }
 
 /// Where the messages of a batch go.
@@ -27,7 +42,7 @@ pub(crate) trait Basket: Send {
     /// They are there, and so many.
     fn add(&mut self, flags: Flags, length: usize);
     /// One with more to it than its bytes.
-    fn add_lone(&mut self, taken: Taken, bytes: Vec<u8>);
+    fn add_lone(&mut self, message: Incoming);
 }
 
 /// Why nothing was taken.
@@ -44,31 +59,38 @@ pub(crate) enum NotTaken {
 }
 
 impl Queue {
-    /// Takes a message: its bytes are put into `into`. Dropped before it is done, it has taken nothing.
+    /// Takes a message. Dropped before it is done, it has taken nothing.
     pub(crate) async fn get<W: Waiter>(
         &self,
         waiter: &mut W,
-        into: &mut Vec<u8>,
+        into: &mut Incoming,
         patience: Patience,
-    ) -> Result<Result<Taken, NotTaken>, W::GaveUp> {
+    ) -> Result<Result<(), NotTaken>, W::GaveUp> {
         let mut has_waited = false;
+        let mut looks = 0;
         let won = until(waiter, |look| {
             self.count_wait_of_get(look, &mut has_waited);
+            looks += 1;
             self.attempt_get(look, into, patience)
         })
         .await?;
-        Ok(won.and_then(|won| self.finish(won, into)))
+        Ok(won.and_then(|more| {
+            if looks > 1 {
+                self.words.get.ease.learn(more);
+            }
+            self.finish(into)
+        }))
     }
 
     /// The first attempt of a [`get`](Self::get), without what a wait needs. `None`: it may have to wait.
     #[inline]
     pub(crate) fn get_at_once(
         &self,
-        into: &mut Vec<u8>,
+        into: &mut Incoming,
         patience: Patience,
-    ) -> Option<Result<Taken, NotTaken>> {
+    ) -> Option<Result<(), NotTaken>> {
         match self.attempt_get(Look::Glance, into, patience) {
-            Step::Done(won) => Some(won.and_then(|won| self.finish(won, into))),
+            Step::Done(won) => Some(won.and_then(|_| self.finish(into))),
             Step::Wait(_) => None,
         }
     }
@@ -80,7 +102,7 @@ impl Queue {
             let (head, tail) = (self.words.head(), self.words.tail());
             let is_over = || look.is_thorough() && self.close_after_senders();
             if head.number() == tail.number() && !tail.is_closed() && !self.words.is_ended() && !is_over() {
-                return Step::Wait(self.items());
+                return self.wait_for_items();
             }
             if look.is_listed() {
                 self.items().notify_one();
@@ -91,7 +113,7 @@ impl Queue {
     }
 
     /// Takes a message now or never.
-    pub(crate) fn try_get(&self, into: &mut Vec<u8>) -> Result<Taken, NotTaken> {
+    pub(crate) fn try_get(&self, into: &mut Incoming) -> Result<(), NotTaken> {
         if let Some(done) = self.get_at_once(into, Patience::Tries) {
             return done;
         }
@@ -156,18 +178,15 @@ impl Queue {
         }
     }
 
+    /// Gives whether there is more.
     #[inline]
     fn attempt_get<'a>(
         &'a self,
         look: Look,
-        into: &mut Vec<u8>,
+        into: &mut Incoming,
         patience: Patience,
-    ) -> Step<'a, Result<Won, NotTaken>> {
-        self.attempt_with(look, patience, || {
-            let won = self.win(into)?;
-            let more = won.more;
-            Ok((won, 1, more))
-        })
+    ) -> Step<'a, Result<bool, NotTaken>> {
+        self.attempt_with(look, patience, || self.win(into).map(|more| (more, 1, more)))
     }
 
     fn attempt_get_many<'a>(
@@ -198,22 +217,20 @@ impl Queue {
         }
         self.mark_receiver();
         let looks_around = look.is_thorough() || patience == Patience::Tries;
-        let empty = |tail: Cursor| {
-            if tail.is_closed() || looks_around && self.close_after_senders() {
+        let empty = || {
+            if self.is_over(looks_around) {
                 Step::Done(Err(NotTaken::Closed))
             } else if patience == Patience::Tries {
                 Step::Done(Err(NotTaken::Empty))
             } else {
-                Step::Wait(self.items())
+                self.wait_for_items()
             }
         };
         // By plain loads first, the head before the tail: if they are equal the queue was empty.
         let head = self.words.head();
-        if head.number() == Cursor(side.tail_seen.load(Ordering::Relaxed)).number() {
-            let tail = self.words.tail();
-            if head.number() == tail.number() {
-                return empty(tail);
-            }
+        let seen = Cursor(side.tail_seen.load(Ordering::Relaxed));
+        if head.number() == seen.number() && head.number() == self.words.tail().number() {
+            return empty();
         }
         if let Step::Wait(spot) = side.lock.attempt(look, self.party(GETTERS)) {
             return Step::Wait(spot);
@@ -238,7 +255,7 @@ impl Queue {
                 }
                 Step::Done(Ok(won))
             }
-            Err(NotWon::Empty(tail)) => empty(tail),
+            Err(NotWon::Empty) => empty(),
             Err(NotWon::NoDescriptors) => {
                 // Somebody else may have room for it.
                 self.items().notify_one();

@@ -120,10 +120,9 @@ impl Queue {
         let is_due = lent.number().is_multiple_of(LOOK_EVERY)
             || side.scanned.load(Ordering::Relaxed) != self.region().deaths();
         let looks_around = look.is_thorough() || tries || is_due;
-        let nothing = |tail: Cursor| {
-            // What others have borrowed may come back.
-            let is_over = self.len() == 0;
-            if is_over && (tail.is_closed() || looks_around && self.close_after_senders()) {
+        let nothing = || {
+            // What others have borrowed may come back: it is not over before that is done with, too.
+            if self.is_over(looks_around) {
                 Step::Done(Err(NotTaken::Closed))
             } else if tries {
                 Step::Done(Err(NotTaken::Empty))
@@ -133,7 +132,7 @@ impl Queue {
         };
         let tail = self.words.tail();
         if lent.number() == tail.number() && side.returned.load(Ordering::Acquire) == 0 && !looks_around {
-            return nothing(tail);
+            return nothing();
         }
         if let Step::Wait(spot) = side.lock.attempt(look, self.party(GETTERS)) {
             return Step::Wait(spot);
@@ -150,7 +149,7 @@ impl Queue {
                 }
                 Step::Done(Ok(lent))
             }
-            Err(NotWon::Empty(tail)) => nothing(tail),
+            Err(NotWon::Empty) => nothing(),
             Err(_) => Step::Done(Err(NotTaken::Corrupt)),
         }
     }
@@ -177,7 +176,7 @@ impl Queue {
             }
         }
         if lent.number() == tail.number() {
-            return Err(NotWon::Empty(tail));
+            return Err(NotWon::Empty);
         }
         let length = self.words.head().distance_to(tail);
         if length > side.peak.load(Ordering::Relaxed) {
@@ -317,7 +316,7 @@ impl Queue {
         }
         if let Some(dead) = dead {
             // If that one is full or closed, the item is only counted.
-            let _ = dead.try_put(Message { bytes, flags: lent.flags.without_place(), luggage: &[] });
+            let _ = dead.try_put(&Message { bytes, flags: lent.flags.without_place(), luggage: &[] });
         }
         self.words.get.given_up.fetch_add(1, Ordering::Relaxed);
         self.finish_lent(lent);

@@ -41,7 +41,7 @@ pub(super) mod words;
 use std::sync::Arc;
 
 use blocks::{BLOCK, Blocks, RING, table_length};
-pub(crate) use get::{Basket, NotTaken, Taken};
+pub(crate) use get::{Basket, Incoming, NotTaken};
 pub(crate) use holders::WorkerLost;
 pub(crate) use lease::Lent;
 pub(crate) use put::{Message, Messages, Refused};
@@ -53,7 +53,7 @@ use holders::Holders;
 use super::{LockWords, Party};
 use crate::shm::atomic::Ordering;
 use crate::shm::{Area, AttachError, Plan, Ref, Region};
-use crate::wait::{Bell, Deadline, Spot};
+use crate::wait::{Bell, Deadline, Spot, Step};
 
 /// The bells of a queue's region.
 const GETTERS: usize = 0;
@@ -221,6 +221,16 @@ impl Queue {
     #[inline]
     fn space(&self) -> Spot<'_> {
         Spot::new(&self.words.get.space, Bell::new(self.words.region(), PUTTERS))
+    }
+
+    /// Waiting for an item.
+    fn wait_for_items<T>(&self) -> Step<'_, T> {
+        Step::Wait(self.items().after(self.words.get.ease.pauses()))
+    }
+
+    /// Waiting for room.
+    fn wait_for_space<T>(&self) -> Step<'_, T> {
+        Step::Wait(self.space().after(self.words.put.ease.pauses()))
     }
 
     fn memory(&self) -> Spot<'_> {

@@ -28,10 +28,11 @@ impl From<Nonsense> for NotPlaced {
     }
 }
 
-/// Where a record is to stand: there, and behind a block's end in a block that was claimed for it.
-struct Place {
-    at: u64,
-    fresh: Option<u32>,
+/// The place of a record of this size right behind `tail`, if the block has as much room left: there is always some for a jump at its end.
+#[inline]
+fn place_here(tail: Cursor, size: u64) -> Option<u64> {
+    let at = tail.position();
+    (at % BLOCK + size + UNIT <= BLOCK).then_some(at)
 }
 
 impl Queue {
@@ -39,7 +40,7 @@ impl Queue {
     #[inline]
     pub(super) fn place(
         &self,
-        message: Message<'_>,
+        message: &Message<'_>,
         extent: Option<u32>,
         thorough: bool,
     ) -> Result<Cursor, NotPlaced> {
@@ -51,9 +52,34 @@ impl Queue {
         if self.room_for(1, tail) == 0 {
             return Err(NotPlaced::Full);
         }
-        let size = record::size(message.bytes.len());
-        let Place { at, fresh } = self.place_behind(tail, size, thorough)?;
-        let next = tail.after_one(at + size);
+        match place_here(tail, record::size(message.bytes.len())) {
+            Some(at) => self.place_at(at, tail, message, extent),
+            None => self.place_alone_in_a_new_block(tail, message, extent, thorough),
+        }
+    }
+
+    #[cold]
+    fn place_alone_in_a_new_block(
+        &self,
+        tail: Cursor,
+        message: &Message<'_>,
+        extent: Option<u32>,
+        thorough: bool,
+    ) -> Result<Cursor, NotPlaced> {
+        let (at, block) = self.place_in_a_new_block(tail, thorough)?;
+        self.place_at(at, tail, message, extent).inspect_err(|_| self.give_back(&[block]))
+    }
+
+    /// The same at a place that was found for it.
+    #[inline]
+    fn place_at(
+        &self,
+        at: u64,
+        tail: Cursor,
+        message: &Message<'_>,
+        extent: Option<u32>,
+    ) -> Result<Cursor, NotPlaced> {
+        let next = tail.after_one(at + record::size(message.bytes.len()));
         let write = || {
             let nonce = self.send_luggage(message)?;
             Ok(self.write_record(at, tail, message, nonce, extent)?)
@@ -64,11 +90,6 @@ impl Queue {
             std::thread::sleep(std::time::Duration::from_millis(1));
             write().and(early)
         });
-        if done.is_err()
-            && let Some(block) = fresh
-        {
-            self.give_back(&[block]);
-        }
         done.map(|()| next)
     }
 
@@ -97,17 +118,22 @@ impl Queue {
                     break Some(NotPlaced::Full);
                 }
             }
-            let size = record::size(message.bytes.len());
-            let place = match self.place_behind(end, size, thorough) {
-                Ok(place) => place,
-                Err(not) => break Some(not),
+            let (size, known) = (record::size(message.bytes.len()), fresh.len());
+            let at = match place_here(end, size) {
+                Some(at) => at,
+                None => match self.place_in_a_new_block(end, thorough) {
+                    Ok((at, block)) => {
+                        fresh.push(block);
+                        at
+                    }
+                    Err(not) => break Some(not),
+                },
             };
-            if let Err(not) = self.write_record(place.at, end, message, 0, None) {
-                place.fresh.into_iter().for_each(|block| self.give_back(&[block]));
+            if let Err(not) = self.write_record(at, end, &message, 0, None) {
+                fresh.drain(known..).for_each(|block| self.give_back(&[block]));
                 break Some(not.into());
             }
-            fresh.extend(place.fresh);
-            end = end.after_one(place.at + size);
+            end = end.after_one(at + size);
             count += 1;
         };
         let done = match stopped {
@@ -121,26 +147,17 @@ impl Queue {
         done.map(|()| (end, count))
     }
 
-    /// The place of a record of this size behind `tail`. In a new block, a jump leads to it, which the same commit publishes.
-    #[inline]
-    fn place_behind(&self, tail: Cursor, size: u64, thorough: bool) -> Result<Place, NotPlaced> {
-        let at = tail.position();
-        // Room for a jump is always left at a block's end.
-        if at % BLOCK + size + UNIT <= BLOCK {
-            return Ok(Place { at, fresh: None });
-        }
-        self.place_in_a_new_block(tail, thorough)
-    }
-
+    /// The place of a record at the beginning of a block that is claimed for it. A jump behind `tail` leads to it, which the same commit
+    /// publishes.
     #[cold]
-    fn place_in_a_new_block(&self, tail: Cursor, thorough: bool) -> Result<Place, NotPlaced> {
+    fn place_in_a_new_block(&self, tail: Cursor, thorough: bool) -> Result<(u64, u32), NotPlaced> {
         let block = self.next_block(thorough).map_err(NotPlaced::Io)?.ok_or(NotPlaced::NoMemory)?;
         let at = u64::from(block) * BLOCK;
         if self.write_jump(tail.position(), tail, at).is_err() {
             self.give_back(&[block]);
             return Err(NotPlaced::Corrupt);
         }
-        Ok(Place { at, fresh: Some(block) })
+        Ok((at, block))
     }
 
     /// The put itself.
@@ -159,7 +176,7 @@ impl Queue {
 
     /// Sends what travels with a message ahead of it; gives the number by which it will be known.
     #[inline]
-    fn send_luggage(&self, message: Message<'_>) -> Result<u64, NotPlaced> {
+    fn send_luggage(&self, message: &Message<'_>) -> Result<u64, NotPlaced> {
         if message.luggage.is_empty() {
             return Ok(0);
         }
@@ -191,7 +208,7 @@ impl Queue {
         &self,
         at: u64,
         tail: Cursor,
-        message: Message<'_>,
+        message: &Message<'_>,
         nonce: u64,
         extent: Option<u32>,
     ) -> Result<(), Nonsense> {

@@ -12,8 +12,7 @@ use crate::planted::planted;
 use crate::shm::atomic::Ordering;
 use crate::wait::{Look, ParkUntil, Step, Waiter, blocking, until};
 
-/// What is to be put.
-#[derive(Clone, Copy)]
+/// What is to be put. By reference all the way: what was made just now of parts is read in parts.
 pub(crate) struct Message<'a> {
     pub(crate) bytes: &'a [u8],
     pub(crate) flags: Flags,
@@ -64,7 +63,7 @@ impl Queue {
     pub(crate) async fn put<W: Waiter>(
         &self,
         waiter: &mut W,
-        message: Message<'_>,
+        message: &Message<'_>,
         patience: Patience,
     ) -> Result<Result<(), Refused>, W::GaveUp> {
         let mut extent = None;
@@ -76,11 +75,17 @@ impl Queue {
         }
         let first = extent.as_ref().and_then(|extent| extent.blocks.first().copied());
         let mut has_waited = false;
+        let mut looks = 0;
         let done = until(waiter, |look| {
             self.count_wait(look, &mut has_waited);
+            looks += 1;
             self.attempt_put(look, message, first, patience)
         })
         .await?;
+        if looks > 1 && done.is_ok() {
+            let tail = Cursor(self.words.put.tail.load(Ordering::Relaxed));
+            self.words.put.ease.learn(!self.is_full_at(tail));
+        }
         if done.is_ok()
             && let Some(extent) = &mut extent
         {
@@ -94,7 +99,7 @@ impl Queue {
     #[inline]
     pub(crate) fn put_at_once(
         &self,
-        message: Message<'_>,
+        message: &Message<'_>,
         patience: Patience,
     ) -> Option<Result<(), Refused>> {
         if message.bytes.len() > record::INLINE {
@@ -107,7 +112,7 @@ impl Queue {
     }
 
     /// Puts a message now or never.
-    pub(crate) fn try_put(&self, message: Message<'_>) -> Result<(), Refused> {
+    pub(crate) fn try_put(&self, message: &Message<'_>) -> Result<(), Refused> {
         if let Some(done) = self.put_at_once(message, Patience::Tries) {
             return done;
         }
@@ -195,7 +200,7 @@ impl Queue {
     fn attempt_put<'a>(
         &'a self,
         look: Look,
-        message: Message<'_>,
+        message: &Message<'_>,
         extent: Option<u32>,
         patience: Patience,
     ) -> Step<'a, Result<(), Refused>> {
@@ -232,7 +237,7 @@ impl Queue {
         let tries = patience == Patience::Tries;
         // By plain loads first: who has to wait anyway leaves the lock alone.
         if self.is_full_at(tail) {
-            return if tries { Step::Done(Err(Refused::Full)) } else { Step::Wait(self.space()) };
+            return if tries { Step::Done(Err(Refused::Full)) } else { self.wait_for_space() };
         }
         let lock = &self.words.put.lock;
         if let Step::Wait(spot) = lock.attempt(look, self.party(PUTTERS)) {
@@ -258,7 +263,7 @@ impl Queue {
             }
             Err(NotPlaced::Closed) => Step::Done(Err(Refused::Closed)),
             Err(NotPlaced::Full | NotPlaced::NoMemory) if tries => Step::Done(Err(Refused::Full)),
-            Err(NotPlaced::Full) => Step::Wait(self.space()),
+            Err(NotPlaced::Full) => self.wait_for_space(),
             Err(NotPlaced::NoMemory) => Step::Wait(self.memory()),
             Err(NotPlaced::Corrupt) => Step::Done(Err(Refused::Corrupt)),
             Err(NotPlaced::Io(error)) => Step::Done(Err(Refused::Io(error))),

@@ -32,14 +32,15 @@ pub(super) const INLINE: usize = 32_640;
 /// What kind of record it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Flags {
-    bits: u16,
+    /// In 16 bits; a whole word, for words are written and read back without a wait where parts of one are not.
+    bits: u64,
     /// Of one that is [`RAW`](Self::RAW): what its bytes are, as its putter says it. It stands in the place of the nonce, since no
     /// descriptors belong to such a record.
     mark: u64,
 }
 
 impl Flags {
-    const fn of(bits: u16) -> Self {
+    const fn of(bits: u64) -> Self {
         Self { bits, mark: 0 }
     }
 
@@ -123,7 +124,7 @@ impl Descriptor {
         self.offset.store(facts.offset, Ordering::Relaxed);
         self.length.store(facts.length, Ordering::Relaxed);
         self.state.store(0, Ordering::Relaxed);
-        self.marks.store(u32::from(facts.flags.bits), Ordering::Relaxed);
+        self.marks.store(facts.flags.bits as u32, Ordering::Relaxed);
         // At most one of them is not zero.
         self.nonce.store(facts.nonce | facts.flags.mark, Ordering::Relaxed);
     }
@@ -152,7 +153,7 @@ impl Descriptor {
             number: self.number.load(Ordering::Relaxed),
             offset: self.offset.load(Ordering::Relaxed),
             length: self.length.load(Ordering::Relaxed),
-            flags: Flags { bits: (marks & 0xFFFF) as u16, mark: nonce },
+            flags: Flags { bits: u64::from(marks & 0xFFFF), mark: nonce },
             nonce,
         }
     }

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use super::Queue;
 use super::blocks::{BLOCK, Nonsense};
 use super::cursor::{Cursor, UNIT};
-use super::get::{Basket, NotTaken, Taken};
+use super::get::{Basket, Incoming, NotTaken};
 use super::record::{self, Descriptor, Facts, Flags};
 use crate::planted::planted;
 use crate::shm::Peeked;
@@ -13,8 +13,8 @@ use crate::shm::atomic::Ordering;
 
 /// Why a record was not won.
 pub(super) enum NotWon {
-    /// Nothing is there; this is the tail.
-    Empty(Cursor),
+    /// Nothing is there.
+    Empty,
     NoDescriptors,
     Corrupt,
 }
@@ -25,16 +25,10 @@ impl From<Nonsense> for NotWon {
     }
 }
 
-/// An item that is ours: the head has moved behind it. Small, for it is handed from one to the next.
-pub(super) struct Won {
-    flags: Flags,
-    pub(super) more: bool,
-    rest: Option<Box<Rest>>,
-}
-
 /// What few items have.
-struct Rest {
-    luggage: Vec<OwnedFd>,
+#[derive(Debug)]
+pub(super) struct Rest {
+    pub(super) luggage: Vec<OwnedFd>,
     /// The blocks of a long payload, and its length.
     payload: Option<(Vec<u32>, usize)>,
     /// The block that the head has left.
@@ -48,7 +42,7 @@ pub(super) struct WonMany {
     /// The blocks that the head has left.
     left: Vec<u32>,
     /// One with more to it than its bytes, which are not in the basket but here.
-    lone: Option<(Won, Vec<u8>)>,
+    lone: Option<Incoming>,
 }
 
 /// A record that passed all checks.
@@ -123,9 +117,9 @@ impl Queue {
             count += 1;
         }
         if count == 0 {
-            let mut bytes = Vec::new();
-            let won = self.win(&mut bytes)?;
-            return Ok(WonMany { count: 1, more: won.more, left, lone: Some((won, bytes)) });
+            let mut lone = Incoming::new(Vec::new());
+            let more = self.win(&mut lone)?;
+            return Ok(WonMany { count: 1, more, left, lone: Some(lone) });
         }
         for &block in &left {
             // As in `win_with_rest`.
@@ -142,7 +136,7 @@ impl Queue {
         let side = &self.words.get;
         let tail = self.words.tail();
         if head.number() == tail.number() {
-            return Err(NotWon::Empty(tail));
+            return Err(NotWon::Empty);
         }
         side.tail_seen.store(tail.0, Ordering::Relaxed);
         let length = head.distance_to(tail);
@@ -152,30 +146,31 @@ impl Queue {
         Ok(tail)
     }
 
-    /// Copies the record at the head, if it is short, and moves the head behind it. Under the get lock.
+    /// Copies the record at the head, if it is short, and moves the head behind it; says whether there is more. Under the get lock.
     #[inline]
-    pub(super) fn win(&self, into: &mut Vec<u8>) -> Result<Won, NotWon> {
+    pub(super) fn win(&self, into: &mut Incoming) -> Result<bool, NotWon> {
         let side = &self.words.get;
         let head = Cursor(side.head.load(Ordering::Relaxed));
         let mut tail = Cursor(side.tail_seen.load(Ordering::Relaxed));
         if head.number() == tail.number() {
             tail = self.look_at_tail(head)?;
         }
-        into.clear();
+        into.bytes.clear();
         let Some(short) = self.find_short(head) else { return self.win_with_rest(head, tail, into) };
-        self.copy_bytes(short.at, short.descriptor, short.length, into)?;
+        self.copy_bytes(short.at, short.descriptor, short.length, &mut into.bytes)?;
+        into.flags = short.flags;
         let next = head.after_one(short.end);
         self.note_taken(1);
         side.commit(next);
-        Ok(Won { flags: short.flags, more: next.number() != tail.number(), rest: None })
+        Ok(next.number() != tail.number())
     }
 
     #[cold]
-    fn win_with_rest(&self, head: Cursor, tail: Cursor, into: &mut Vec<u8>) -> Result<Won, NotWon> {
+    fn win_with_rest(&self, head: Cursor, tail: Cursor, into: &mut Incoming) -> Result<bool, NotWon> {
         let side = &self.words.get;
         let found = self.find(head)?;
         let next = head.after_one(found.at + record::size(found.length));
-        let payload = self.copy_short(&found, into)?;
+        let payload = self.copy_short(&found, &mut into.bytes)?;
         let me = self.region().me();
         if let Some(block) = found.left {
             // If we die between the commit and freeing it, it has a dead owner and no record leads to it.
@@ -194,8 +189,9 @@ impl Queue {
         } else {
             side.commit(next);
         }
-        let rest = Some(Box::new(Rest { luggage, payload, left: found.left }));
-        Ok(Won { flags: found.facts.flags, more: next.number() != tail.number(), rest })
+        into.flags = found.facts.flags;
+        into.rest = Some(Box::new(Rest { luggage, payload, left: found.left }));
+        Ok(next.number() != tail.number())
     }
 
     /// Duplicates of the descriptors that travel with a record. Lost ones are missed when it is decoded.
@@ -293,25 +289,22 @@ impl Queue {
 
     /// What is left to do without the lock: copying a long payload, and giving memory back.
     #[inline]
-    pub(super) fn finish(&self, won: Won, into: &mut Vec<u8>) -> Result<Taken, NotTaken> {
-        let luggage = match won.rest {
-            Some(rest) => self.finish_rest(*rest, into)?,
-            None => Vec::new(),
-        };
-        Ok(Taken { flags: won.flags, luggage })
+    pub(super) fn finish(&self, into: &mut Incoming) -> Result<(), NotTaken> {
+        if into.rest.is_none() { Ok(()) } else { self.finish_rest(into) }
     }
 
     #[cold]
-    fn finish_rest(&self, rest: Rest, into: &mut Vec<u8>) -> Result<Vec<OwnedFd>, NotTaken> {
-        if let Some(block) = rest.left {
+    fn finish_rest(&self, into: &mut Incoming) -> Result<(), NotTaken> {
+        let Some(rest) = &mut into.rest else { return Ok(()) };
+        if let Some(block) = rest.left.take() {
             self.free_left(&[block]);
         }
-        if let Some((blocks, length)) = rest.payload {
-            let copied = self.copy_long(&blocks, length, into);
+        if let Some((blocks, length)) = rest.payload.take() {
+            let copied = self.copy_long(&blocks, length, &mut into.bytes);
             self.give_back(&blocks);
             copied?;
         }
-        Ok(rest.luggage)
+        Ok(())
     }
 
     /// The same for a batch.
@@ -319,9 +312,9 @@ impl Queue {
         if !won.left.is_empty() {
             self.free_left(&won.left);
         }
-        if let Some((one, mut bytes)) = won.lone {
-            let taken = self.finish(one, &mut bytes)?;
-            basket.add_lone(taken, bytes);
+        if let Some(mut one) = won.lone {
+            self.finish(&mut one)?;
+            basket.add_lone(one);
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use crate::planted::planted;
 use crate::raw::LockWords;
 use crate::shm::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::shm::{Object, shared};
-use crate::wait::WaitWords;
+use crate::wait::{MOST_PAUSES, WaitWords};
 
 shared! {
     /// A queue in shared memory.
@@ -41,7 +41,9 @@ shared! {
         pub(super) head_seen: AtomicU64,
         /// How often a put had to wait: a hint.
         pub(super) waits: AtomicU64,
-        reserved: AtomicU64,
+        /// For how long putters leave getters alone.
+        pub(super) ease: Ease,
+        reserved: AtomicU32,
         /// Who waits for an item. Here, because putters read it after every put.
         pub(super) items: WaitWords,
         reserved_too: [AtomicU64; 6],
@@ -72,7 +74,14 @@ shared! {
         pub(super) given_up: AtomicU64,
         /// The region's count of deaths when the lent records were last looked at.
         pub(super) scanned: AtomicU32,
-        reserved: AtomicU32,
+        /// For how long getters leave putters alone.
+        pub(super) ease: Ease,
+    }
+
+    /// How many pauses whoever has to wait makes before it looks again: a hint, as all peers write it. Two sides that work at one time
+    /// are the faster the less the one looks at what the other is writing.
+    pub(super) struct Ease[4] {
+        pauses: AtomicU32,
     }
 
     /// Where to look for free blocks and how many there are: hints, all of them.
@@ -136,6 +145,22 @@ impl GetSide {
     }
 }
 
+impl Ease {
+    pub(super) fn pauses(&self) -> u32 {
+        self.pauses.load(Ordering::Relaxed)
+    }
+
+    /// A wait was ended by another look. `more`: by then there was more than was waited for, so the other side is at work and a
+    /// later look would have found more still; where there never is, each looks as soon as it can.
+    pub(super) fn learn(&self, more: bool) {
+        let now = self.pauses().min(MOST_PAUSES);
+        let next = if more { (now + now / 2 + 2).min(MOST_PAUSES) } else { now - now.div_ceil(4) };
+        if next != now {
+            self.pauses.store(next, Ordering::Relaxed);
+        }
+    }
+}
+
 impl QueueWords {
     #[inline]
     pub(crate) fn tail(&self) -> Cursor {
@@ -174,5 +199,30 @@ impl QueueWords {
     #[inline]
     pub(super) fn is_ended(&self) -> bool {
         self.ended.load(Ordering::Acquire) != 0
+    }
+}
+
+#[cfg(all(test, not(aioprocessing_loom)))]
+mod tests {
+    use super::{Ease, MOST_PAUSES};
+
+    #[test]
+    fn pauses_grow_where_there_is_more_and_go_where_there_is_not() {
+        let ease = Ease::default();
+        ease.learn(false);
+        assert_eq!(ease.pauses(), 0);
+        for more in [true, false] {
+            for _ in 0..30 {
+                ease.learn(more);
+            }
+            assert_eq!(ease.pauses(), if more { MOST_PAUSES } else { 0 });
+        }
+    }
+
+    #[test]
+    fn what_a_peer_wrote_is_bounded() {
+        let ease = Ease { pauses: u32::MAX.into() };
+        ease.learn(false);
+        assert!(ease.pauses() < MOST_PAUSES);
     }
 }
