@@ -544,11 +544,9 @@ fn case_110_a_cancelled_receive_takes_nothing() {
     .unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let cancelled = runtime.block_on(async {
-        let (mut next, mut cancelled) = (0, 0_u64);
-        for turn in 0_u64.. {
-            if next == MESSAGES {
-                break;
-            }
+        let (mut next, mut cancelled, mut turn) = (0, 0_u64, 0_u64);
+        while next < MESSAGES {
+            turn += 1;
             tokio::select! {
                 biased;
                 message = receiving.coro_recv() => {

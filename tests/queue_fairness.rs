@@ -17,14 +17,10 @@ const ALL: usize = 2 * 2 * EACH;
 /// About so many turns for each, if all were alike: for long enough that every wait has outlasted its first sleep many times.
 const TURNS: usize = 1_000 * ALL;
 
-/// One turn of a thread; false once the queue is closed.
-fn turn(queue: &AioQueue<u64>, gets: bool) -> bool {
-    if gets { queue.get().is_ok() } else { queue.put(1).is_ok() }
-}
-
 /// How many turns a thread has until the queue is closed.
 fn turns_of_a_thread(queue: &AioQueue<u64>, gets: bool) -> u64 {
-    std::iter::repeat_with(|| turn(queue, gets)).take_while(|&had| had).count() as u64
+    let turn = || if gets { queue.get().is_ok() } else { queue.put(1).is_ok() };
+    std::iter::repeat_with(turn).take_while(|&had| had).count() as u64
 }
 
 /// How many turns a task has until the queue is closed.
@@ -80,7 +76,8 @@ fn everybody_has_turns(gets: bool) {
     let turns: Vec<u64> = parts.into_iter().flat_map(|part| part.join().unwrap()).collect();
     println!("{turns:?}");
     // Who is given a turn is for the scheduler to say; nobody waits for ever.
-    assert!(turns.len() == ALL && turns.iter().all(|&turns| turns > 0), "somebody starved: {turns:?}");
+    let fewest = (TURNS / ALL / 100) as u64;
+    assert!(turns.len() == ALL && turns.iter().all(|&turns| turns > fewest), "somebody starved: {turns:?}");
 }
 
 /// A thread and a task of this process wait, each on a thread that is asleep whenever a turn is given: no wake-up finds the one or the

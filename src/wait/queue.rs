@@ -158,7 +158,7 @@ pub(crate) async fn until<'a, W: Waiter, T>(
         Step::Wait(spot) => spot,
     };
     let spins = waiter.spins(spot);
-    for turn in spins.from(spot.pauses)..spins.looks {
+    for turn in spins.first_turn(spot.pauses)..spins.looks {
         if !waiter.pause(spins, turn).await {
             break;
         }

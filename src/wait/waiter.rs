@@ -88,19 +88,17 @@ pub(crate) struct Spins {
 }
 
 impl Spins {
-    /// The first of these looks, where as many pauses are to come before it.
-    pub(super) fn from(self, pauses: u32) -> u32 {
-        if self.gives_way { 0 } else { pauses.min(MOST_PAUSES) }
-    }
-}
-
-impl Spins {
     pub(crate) const NONE: Self = Self { looks: 0, gives_way: false };
     /// About one wake-up's worth of looks: past that, whoever is awaited is asleep itself.
     #[cfg(not(aioprocessing_loom))]
     pub(super) const ELSEWHERE: Self = Self { looks: 90, gives_way: false };
     #[cfg(not(aioprocessing_loom))]
     pub(super) const HERE: Self = Self { looks: TIMES_TO_GIVE_WAY, gives_way: true };
+
+    /// The first of these looks, where as many pauses are to come before it.
+    pub(super) fn first_turn(self, pauses: u32) -> u32 {
+        if self.gives_way { 0 } else { pauses.min(MOST_PAUSES) }
+    }
 }
 
 /// The most pauses between two looks, less one.

@@ -161,9 +161,9 @@ impl Queue {
     /// Whether no item will ever come: the queue is closed, and nothing is left. `looks_around`: it is closed now if the builder asked
     /// for it and the last sender is gone.
     pub(super) fn is_over(&self, looks_around: bool) -> bool {
-        let was_empty = self.len() == 0;
+        let is_empty = || self.len() == 0;
         let is_closed = self.words.tail().is_closed()
-            || looks_around && was_empty && {
+            || looks_around && is_empty() && {
                 planted!("what-was-put-last-is-not-looked-for", {
                     // For as long as another process needs to put an item and to end.
                     std::thread::sleep(std::time::Duration::from_millis(500));
@@ -171,7 +171,7 @@ impl Queue {
                 self.close_after_senders()
             };
         // Behind a closed tail nothing comes, but until then something may have come.
-        is_closed && planted!("what-was-put-last-is-not-looked-for", self.len() == 0, was_empty)
+        is_closed && planted!("what-was-put-last-is-not-looked-for", is_empty(), true)
     }
 
     /// Before the commit of a get: if we die in between, a dead process has taken so many more, which nobody asks for.
