@@ -49,7 +49,7 @@ pub(crate) use model::Bell;
 pub(crate) use park::{Park, ParkUntil};
 pub(crate) use queue::{Look, Spot, Step, until};
 #[cfg(all(feature = "tokio", not(aioprocessing_loom)))]
-pub(crate) use suspend::{Cost, Suspend, at_once, suspended};
+pub(crate) use suspend::{Cost, Suspend, at_once, at_once_or, suspended};
 #[cfg(all(feature = "tokio", not(aioprocessing_loom)))]
 pub(crate) use suspend_until::SuspendUntil;
 #[cfg(not(aioprocessing_loom))]

@@ -2,11 +2,11 @@
 
 use std::cell::Cell;
 use std::convert::Infallible;
-use std::future::{Future, pending, poll_fn};
+use std::future::{Future, pending, poll_fn, ready};
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::Interest;
@@ -55,9 +55,9 @@ thread_local! {
 }
 
 impl Cost {
-    pub(crate) const UNIT: Self = Self(16);
+    pub(crate) const UNIT: Self = Self(64);
     /// Of an item that is nothing but its bytes.
-    pub(crate) const ITEM: Self = Self(2);
+    pub(crate) const ITEM: Self = Self(8);
     /// Of a lock that is free.
     pub(crate) const LOCK: Self = Self(1);
 
@@ -79,6 +79,75 @@ pub(crate) async fn at_once<T>(cost: Cost, mut attempt: impl FnMut() -> T) -> T 
         return attempt();
     }
     suspended(poll_fn(move |_| Poll::Ready(attempt()))).await
+}
+
+/// A wait that is mostly over at its first attempt, which is all that is inlined where it is awaited; what follows after that is
+/// boxed, for it takes far longer than the box.
+pub(crate) struct AtOnceOr<'a, A, R, T> {
+    cost: Cost,
+    attempt: A,
+    rest: R,
+    under_way: Option<Pin<Box<dyn Future<Output = T> + Send + 'a>>>,
+}
+
+/// Makes `attempt`, and waits for `rest` if that gave nothing.
+#[inline]
+pub(crate) fn at_once_or<'a, T, F>(
+    cost: Cost,
+    attempt: impl FnMut() -> Option<T> + Send + Unpin,
+    rest: impl FnMut() -> F + Send + Unpin,
+) -> impl Future<Output = T> + Send
+where
+    F: Future<Output = T> + Send + 'a,
+{
+    AtOnceOr { cost, attempt, rest, under_way: None }
+}
+
+impl<'a, A, R, F, T> AtOnceOr<'a, A, R, T>
+where
+    A: FnMut() -> Option<T>,
+    R: FnMut() -> F,
+    F: Future<Output = T> + Send + 'a,
+{
+    #[cold]
+    #[inline(never)]
+    fn poll_slowly(&mut self, cx: &mut Context<'_>) -> Poll<T> {
+        let under_way = match &mut self.under_way {
+            Some(under_way) => under_way,
+            None => {
+                // A unit is due, or is paid for the wait.
+                if pin!(suspended(ready(()))).poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                if let Some(out) = (self.attempt)() {
+                    return Poll::Ready(out);
+                }
+                self.under_way.insert(Box::pin((self.rest)()))
+            }
+        };
+        under_way.as_mut().poll(cx)
+    }
+}
+
+impl<'a, A, R, F, T> Future for AtOnceOr<'a, A, R, T>
+where
+    A: FnMut() -> Option<T> + Unpin,
+    R: FnMut() -> F + Unpin,
+    F: Future<Output = T> + Send + 'a,
+{
+    type Output = T;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        let this = &mut *self;
+        if this.under_way.is_none()
+            && this.cost.spend()
+            && let Some(out) = (this.attempt)()
+        {
+            return Poll::Ready(out);
+        }
+        this.poll_slowly(cx)
+    }
 }
 
 /// What woke a listening task.
@@ -292,10 +361,10 @@ mod tests {
     fn parts_add_up_to_units() {
         TAKEN.set(0);
         let due = |cost: Cost, times: usize| (0..times).filter(|_| !cost.spend()).count();
-        assert_eq!(due(Cost::LOCK, 15), 0);
+        assert_eq!(due(Cost::LOCK, 63), 0);
         assert_eq!(due(Cost::ITEM, 1), 1, "one part is left of it");
         assert_eq!(due(Cost::UNIT, 3), 3);
         assert_eq!(due(Cost::ITEM, 8 * 4), 4);
-        assert_eq!(due(Cost::LOCK, 16 * 4), 4);
+        assert_eq!(due(Cost::LOCK, 64 * 4), 4);
     }
 }

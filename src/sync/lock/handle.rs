@@ -15,7 +15,7 @@ use crate::raw::LockWords;
 use crate::shm::{Plan, Ref};
 use crate::sync::CreateError;
 #[cfg(feature = "tokio")]
-use crate::wait::{Cost, Suspend, at_once, suspended};
+use crate::wait::{Cost, Suspend, at_once_or, suspended};
 use crate::wait::{Deadline, Park, ParkUntil, blocking, never};
 use crate::wire::handle;
 
@@ -191,39 +191,26 @@ impl AioLock {
     #[track_caller]
     pub fn coro_acquire(&self) -> impl Future<Output = Result<AioLockGuard, AcquireError>> + Send {
         // Not an `async fn`: that would forget its caller.
-        let location = Location::caller();
-        async move {
-            // Without a future of its own where the budget need not be asked.
-            if Cost::LOCK.spend()
-                && let Some(guard) = self.core.take_free(location)
-            {
-                return Ok(guard);
-            }
-            // A unit is due, or the lock is taken and the task will wait.
-            self.coro_acquire_for(Cost::UNIT, location).await
-        }
+        self.coro_acquire_at(Location::caller())
     }
 
-    /// For what has a lock inside.
     #[cfg(feature = "tokio")]
-    pub(in crate::sync) async fn coro_acquire_at(
+    #[inline]
+    pub(in crate::sync) fn coro_acquire_at(
         &self,
         location: &'static Location<'static>,
-    ) -> Result<AioLockGuard, AcquireError> {
-        self.coro_acquire_for(Cost::LOCK, location).await
+    ) -> impl Future<Output = Result<AioLockGuard, AcquireError>> + Send {
+        let attempt = move || self.core.take_free(location).map(Ok);
+        at_once_or(Cost::LOCK, attempt, move || self.coro_acquire_slowly(location))
     }
 
     #[cfg(feature = "tokio")]
-    async fn coro_acquire_for(
+    async fn coro_acquire_slowly(
         &self,
-        cost: Cost,
         location: &'static Location<'static>,
     ) -> Result<AioLockGuard, AcquireError> {
         if !self.core.is_ours() {
             return Err(AcquireError::Forked);
-        }
-        if let Some(guard) = at_once(cost, || self.core.take_free(location)).await {
-            return Ok(guard);
         }
         let taken = never(suspended(self.core.words.acquire(&mut Suspend::new(), self.core.party())).await);
         self.core.guard(taken, location).map_err(AcquireError::OwnerDied)
