@@ -295,7 +295,7 @@ fn case_112_something_else_is_no_end() {
     struct Pretended(Passed<OwnedFd>, &'static str);
     impl Serialize for Pretended {
         fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-            (&self.0, 100_u64, None::<()>, false, None::<()>, self.1).serialize(to)
+            (&self.0, 100_u64, None::<()>, (false, false), None::<()>, self.1).serialize(to)
         }
     }
     impl<'de> Deserialize<'de> for Pretended {
@@ -408,6 +408,30 @@ fn case_112_a_receiver_short_of_descriptors_loses_nothing() {
         drop(tx);
         AioProcess::spawn(receive_in_want, (rx, is_async)).unwrap().join().unwrap();
     }
+}
+
+/// A receiver is warned once of descriptors to come, and whoever has its end from then on has to know.
+#[test]
+fn case_112_descriptors_that_come_after_the_end_was_moved() {
+    type Message = Option<Passed<OwnedFd>>;
+    let _watchdog = kit::Watchdog::new("descriptors after the end was moved");
+    let file = || Some(Passed::new(OwnedFd::from(std::fs::File::open("/dev/null").unwrap())));
+    let (rx, tx) = AioPipe::<Message>::simplex().unwrap();
+    for message in [None, file(), None] {
+        tx.send(&message).unwrap();
+        assert_eq!(rx.recv().unwrap().is_some(), message.is_some());
+    }
+    let take = |rx: AioReceiver<Message>| {
+        let came: Vec<bool> = (0..3).map(|_| rx.recv().unwrap().is_some()).collect();
+        assert!(rx.recv().unwrap_err().is_closed());
+        came
+    };
+    let child = AioProcess::spawn(take, (rx,)).unwrap();
+    for message in [file(), None, file()] {
+        tx.send(&message).unwrap();
+    }
+    drop(tx);
+    assert_eq!(child.join().unwrap(), [true, false, true]);
 }
 
 /// In a process of its own: it must be the only one that opens anything.

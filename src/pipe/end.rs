@@ -58,9 +58,8 @@ impl End {
         }
         let socket = link.socket().try_clone_to_owned().map_err(PipeError::Io)?;
         link.share();
-        let twin = Link::packets(socket, link.max_length(), link.peer);
-        twin.share();
-        Ok(Self::new(twin))
+        let in_use = (true, link.is_warned());
+        Ok(Self::new(Link::packets_in_use(socket, link.max_length(), link.peer, in_use)))
     }
 
     pub(super) fn max_length(&self) -> Option<u64> {
@@ -195,7 +194,7 @@ impl End {
     }
 }
 
-/// `(luggage, the most bytes of a message, the peer, whether others may receive from it, what is half done on a byte stream)`.
+/// `(luggage, the most bytes of a message, the peer, what else is known of one that is in use, what is half done on a byte stream)`.
 impl Serialize for End {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let refuse = |why: &dyn fmt::Display| S::Error::custom(refuse_to_pack(why));
@@ -212,22 +211,20 @@ impl Serialize for End {
         // An operation under way here holds it for longer than this end has it.
         let is_shared = link.is_shared() || Arc::strong_count(&link) > 2;
         link.share();
-        (luggage, link.max_length(), link.peer, is_shared, half_done).serialize(serializer)
+        let is_warned = planted!("a-moved-end-forgets-its-warning", link.is_warned(), false);
+        let in_use = (is_shared, is_warned);
+        (luggage, link.max_length(), link.peer, in_use, half_done).serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for End {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let (luggage, max_length, peer, is_shared, half_done) =
-            <(u32, u64, Option<PeerCredentials>, bool, Option<UnderWay>)>::deserialize(deserializer)?;
+        let (luggage, max_length, peer, in_use, half_done) =
+            <(u32, u64, Option<PeerCredentials>, (bool, bool), Option<UnderWay>)>::deserialize(deserializer)?;
         let socket = claim(luggage).map_err(D::Error::custom)?;
         match half_done {
             None if socket::keeps_packets(&socket) => {
-                let link = Link::packets(socket, max_length, peer);
-                if is_shared {
-                    link.share();
-                }
-                Ok(Self::new(link))
+                Ok(Self::new(Link::packets_in_use(socket, max_length, peer, in_use)))
             }
             Some(half_done) if stream::is_one(&socket) => {
                 Ok(Self::new(Link::frames(socket, max_length, peer, half_done)))

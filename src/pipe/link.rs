@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::error::{PollError, RecvError, SendError};
 use super::frames::{Frames, UnderWay};
-use super::packet::{self, Incoming, Outgoing};
+use super::packet::{Incoming, Outgoing};
 use super::packets::Packets;
 use super::peer::PeerCredentials;
 use crate::planted::planted;
@@ -28,7 +28,21 @@ enum Transport {
 
 impl Link {
     pub(super) fn packets(socket: OwnedFd, max_length: u64, peer: Option<PeerCredentials>) -> Self {
-        Self::new(socket, max_length, peer, Transport::Packets(Packets::new()))
+        Self::new(socket, max_length, peer, Transport::Packets(Packets::new(false)))
+    }
+
+    /// The same, of a pipe in use: whether others may receive from it, and whether packets with descriptors may come.
+    pub(super) fn packets_in_use(
+        socket: OwnedFd,
+        max_length: u64,
+        peer: Option<PeerCredentials>,
+        (is_shared, is_warned): (bool, bool),
+    ) -> Self {
+        let packets = Packets::new(is_warned);
+        if is_shared {
+            packets.share();
+        }
+        Self::new(socket, max_length, peer, Transport::Packets(packets))
     }
 
     pub(super) fn frames(
@@ -68,6 +82,10 @@ impl Link {
         matches!(&self.transport, Transport::Packets(packets) if packets.is_shared())
     }
 
+    pub(super) fn is_warned(&self) -> bool {
+        matches!(&self.transport, Transport::Packets(packets) if packets.is_warned())
+    }
+
     /// From now on others may receive from this socket, too.
     pub(super) fn share(&self) {
         if let Transport::Packets(packets) = &self.transport {
@@ -98,7 +116,7 @@ impl Link {
     /// Sends it if there is room. `None`: there is none.
     pub(super) fn send(&self, message: &mut Outgoing<'_>) -> Option<Result<(), SendError>> {
         match &self.transport {
-            Transport::Packets(_) => message.attempt(self.socket()),
+            Transport::Packets(packets) => packets.send(self.socket(), message),
             Transport::Frames(frames) => frames.send(self.socket(), message),
         }
     }
@@ -124,18 +142,23 @@ impl Link {
         is_alone: bool,
     ) -> Result<Result<Incoming, RecvError>, W::GaveUp> {
         if let Transport::Packets(packets) = &self.transport {
-            // A thread that blocks in its look is woken for as little as it costs to look twice more.
-            let gives_way = !waiter.is_done_at_first_poll() && packets.has_sender_here();
-            for _ in 0..if gives_way { TIMES_TO_GIVE_WAY } else { 0 } {
-                if let Some(taken) = self.take() {
+            let may_block =
+                planted!("one-of-several-blocks-in-its-look", is_alone && !packets.is_shared(), true);
+            // Threads of which each might be the one that is woken come late if they give way to each other.
+            let gives_way = packets.has_sender_here() && (may_block || !waiter.is_done_at_first_poll());
+            for turn in 0..if gives_way { TIMES_TO_GIVE_WAY } else { 0 } {
+                let taken = if turn == 0 {
+                    packets.take_or_let_send(self.socket(), self.max_length())
+                } else {
+                    self.take()
+                };
+                if let Some(taken) = taken {
                     return Ok(taken);
                 }
                 if !waiter.give_way().await {
                     break;
                 }
             }
-            let may_block =
-                planted!("one-of-several-blocks-in-its-look", is_alone && !packets.is_shared(), true);
             if W::ATTEMPT_MAY_BLOCK
                 && may_block
                 && let Some(taken) = packets.wait_and_take(self.socket(), self.max_length())
@@ -149,7 +172,7 @@ impl Link {
     /// Whether a message is there, or the end; both stay.
     pub(super) fn look(&self) -> Option<Result<(), PollError>> {
         let looked = match &self.transport {
-            Transport::Packets(_) => packet::look(self.socket()),
+            Transport::Packets(packets) => packets.look(self.socket()),
             Transport::Frames(frames) => Ok(frames.look(self.socket(), self.max_length())),
         };
         match looked {
