@@ -86,7 +86,7 @@ a-left-block-is-not-freed             queue_large batches
 a-cancelled-put-keeps-its-blocks      queue_tasks case_50_a_cancelled
 pipe-takes-without-a-look             pipe_handles case_112_a_receiver_short
 pipe-takes-bytes-alone                pipe_handles case_112_descriptors_among
-pipe-warns-of-nothing                 pipe_handles case_112_a_lock_or_an_event
+pipe-warns-of-nothing                 pipe_handles case_112_an_end_in_a_message_async
 a-moved-end-forgets-its-warning       pipe_handles case_112_descriptors_that_come_after
 one-of-several-blocks-in-its-look     pipe case_107_a_killed_receiver
 a-shortage-ends-a-session             manager a_client_short
