@@ -81,7 +81,7 @@ impl Area {
     }
 
     /// Appends `length` bytes from `at` to `into`. `None`, and nothing appended, if they don't lie in the area.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn append_to(&self, at: u64, length: usize, into: &mut Vec<u8>) -> Option<()> {
         let from = self.address(at, length as u64)?;
         if into.capacity() == 0 {

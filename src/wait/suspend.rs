@@ -81,59 +81,53 @@ pub(crate) async fn at_once<T>(cost: Cost, mut attempt: impl FnMut() -> T) -> T 
     suspended(poll_fn(move |_| Poll::Ready(attempt()))).await
 }
 
-/// A wait that is mostly over at its first attempt, which is all that is inlined where it is awaited; what follows after that is
-/// boxed, for it takes far longer than the box.
-pub(crate) struct AtOnceOr<'a, A, R, T> {
+/// A wait that is mostly over at its first attempt. That attempt is all that is inlined where the wait is awaited; what follows if it
+/// gave nothing is boxed: for waits that take far longer than the box.
+pub(crate) struct AtOnceOr<A, R, F> {
     cost: Cost,
     attempt: A,
     rest: R,
-    under_way: Option<Pin<Box<dyn Future<Output = T> + Send + 'a>>>,
+    under_way: Option<Pin<Box<F>>>,
 }
 
-/// Makes `attempt`, and waits for `rest` if that gave nothing.
+/// Makes `attempt`, and goes on with `rest` if that gave nothing. As [`at_once`], for what is so short that each step more is felt.
 #[inline]
-pub(crate) fn at_once_or<'a, T, F>(
+pub(crate) fn at_once_or<T, F: Future<Output = T>>(
     cost: Cost,
-    attempt: impl FnMut() -> Option<T> + Send + Unpin,
-    rest: impl FnMut() -> F + Send + Unpin,
-) -> impl Future<Output = T> + Send
-where
-    F: Future<Output = T> + Send + 'a,
-{
+    attempt: impl FnMut() -> Option<T> + Unpin,
+    rest: impl FnMut() -> F + Unpin,
+) -> impl Future<Output = T> {
     AtOnceOr { cost, attempt, rest, under_way: None }
 }
 
-impl<'a, A, R, F, T> AtOnceOr<'a, A, R, T>
+impl<A, R, F, T> AtOnceOr<A, R, F>
 where
     A: FnMut() -> Option<T>,
     R: FnMut() -> F,
-    F: Future<Output = T> + Send + 'a,
+    F: Future<Output = T>,
 {
     #[cold]
     #[inline(never)]
     fn poll_slowly(&mut self, cx: &mut Context<'_>) -> Poll<T> {
-        let under_way = match &mut self.under_way {
-            Some(under_way) => under_way,
-            None => {
-                // A unit is due, or is paid for the wait.
-                if pin!(suspended(ready(()))).poll(cx).is_pending() {
-                    return Poll::Pending;
-                }
-                if let Some(out) = (self.attempt)() {
-                    return Poll::Ready(out);
-                }
-                self.under_way.insert(Box::pin((self.rest)()))
-            }
-        };
-        under_way.as_mut().poll(cx)
+        if let Some(under_way) = &mut self.under_way {
+            return under_way.as_mut().poll(cx);
+        }
+        // A unit is due, or the wait pays one more.
+        if pin!(suspended(ready(()))).poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        match (self.attempt)() {
+            Some(out) => Poll::Ready(out),
+            None => self.under_way.insert(Box::pin((self.rest)())).as_mut().poll(cx),
+        }
     }
 }
 
-impl<'a, A, R, F, T> Future for AtOnceOr<'a, A, R, T>
+impl<A, R, F, T> Future for AtOnceOr<A, R, F>
 where
     A: FnMut() -> Option<T> + Unpin,
     R: FnMut() -> F + Unpin,
-    F: Future<Output = T> + Send + 'a,
+    F: Future<Output = T>,
 {
     type Output = T;
 

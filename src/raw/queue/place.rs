@@ -203,7 +203,7 @@ impl Queue {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn write_record(
         &self,
         at: u64,
