@@ -128,6 +128,33 @@ fn a_closed_lease_queue_waits_for_what_may_come_back() {
     queue.join().unwrap();
 }
 
+/// Whoever finishes an item counts it, and whoever moves the head over it takes it off the count again.
+#[test]
+fn items_that_several_finish_at_once_are_counted_once_each() {
+    const ITEMS: u64 = 100_000;
+    let _watchdog = Watchdog::new("finished_at_once");
+    for _ in 0..3 {
+        let queue = AioQueue::builder().lease(3).build::<u64>().unwrap();
+        (0..ITEMS).for_each(|item| queue.put(item).unwrap());
+        let borrowers = [(); 3].map(|()| {
+            let queue = queue.clone();
+            std::thread::spawn(move || while queue.try_get().is_ok_and(Lease::ack) {})
+        });
+        borrowers.into_iter().for_each(|borrower| borrower.join().unwrap());
+        while queue.try_get().is_ok_and(Lease::ack) {}
+        queue.try_join().unwrap();
+        queue.put(7).unwrap();
+        assert_eq!(queue.len(), 1);
+        let lent = queue.get().unwrap();
+        queue.close();
+        assert!(!queue.is_empty() && queue.try_join().unwrap_err().is_timeout());
+        assert!(queue.get_timeout(Duration::from_millis(1)).unwrap_err().is_timeout(), "it may come back");
+        drop(lent);
+        assert_eq!(work_off(queue.clone(), Side::Blocking), [7]);
+        queue.try_join().unwrap();
+    }
+}
+
 #[test]
 fn borrowers_killed_at_any_moment_lose_nothing() {
     let watchdog = Watchdog::new("borrowers_killed");

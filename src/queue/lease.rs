@@ -80,7 +80,7 @@ impl<T, C> AioLeaseQueue<T, C> {
     /// [`JoinQueueError::Forked`] in a process that was forked without exec.
     pub fn join(&self) -> Result<(), JoinQueueError> {
         self.own_to_join()?;
-        never(blocking(self.inner.queue.join_lent(&mut Park::new())));
+        never(blocking(self.inner.queue.join_lent(&mut Park::new(), Patience::Waits)));
         Ok(())
     }
 
@@ -90,7 +90,8 @@ impl<T, C> AioLeaseQueue<T, C> {
     ///
     /// [`JoinQueueError::Timeout`] if one is not; otherwise as [`join`](Self::join).
     pub fn try_join(&self) -> Result<(), JoinQueueError> {
-        self.join_timeout(Duration::ZERO)
+        self.own_to_join()?;
+        if self.inner.queue.try_join_lent() { Ok(()) } else { Err(JoinQueueError::Timeout) }
     }
 
     /// [`join`](Self::join) for `timeout` at the longest.
@@ -99,9 +100,13 @@ impl<T, C> AioLeaseQueue<T, C> {
     ///
     /// [`JoinQueueError::Timeout`]; otherwise as [`join`](Self::join).
     pub fn join_timeout(&self, timeout: Duration) -> Result<(), JoinQueueError> {
+        if timeout.is_zero() {
+            return self.try_join();
+        }
         self.own_to_join()?;
         let mut waiter = ParkUntil::new(Deadline::after(timeout));
-        blocking(self.inner.queue.join_lent(&mut waiter)).map_err(|_| JoinQueueError::Timeout)
+        let joined = blocking(self.inner.queue.join_lent(&mut waiter, Patience::Waits));
+        joined.map(drop).map_err(|_| JoinQueueError::Timeout)
     }
 
     /// [`join`](Self::join), suspending the task.
@@ -116,7 +121,7 @@ impl<T, C> AioLeaseQueue<T, C> {
     #[cfg(feature = "tokio")]
     pub async fn coro_join(&self) -> Result<(), JoinQueueError> {
         self.own_to_join()?;
-        never(suspended(self.inner.queue.join_lent(&mut Suspend::new())).await);
+        never(suspended(self.inner.queue.join_lent(&mut Suspend::new(), Patience::Waits)).await);
         Ok(())
     }
 

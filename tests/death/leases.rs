@@ -69,6 +69,9 @@ impl Leases {
             };
             let Some(lease) = get(&self.queue, FACES[usize::from(turn) % 2], limit)? else { break };
             seen.push(lease[0]);
+            if self.queue.is_empty() || self.queue.try_join().is_ok() {
+                return wrong(Kind::Lost, "an item in hand counts as done with");
+            }
             if !lease.ack() {
                 return wrong(Kind::Torn, "a lease in hand was taken away");
             }

@@ -50,7 +50,7 @@ impl Lent {
 }
 
 impl Queue {
-    /// How many records between the ends nobody will ask for: a hint.
+    /// How many records between the ends nobody will ask for: no more than there are.
     #[inline]
     pub(super) fn done(&self) -> u64 {
         if self.max_attempts == 0 { 0 } else { u64::from(self.words.get.done.load(Ordering::Relaxed)) }
@@ -98,9 +98,39 @@ impl Queue {
         blocking(borrow).unwrap_or(Err(NotTaken::Empty))
     }
 
-    /// Waits until every item is done with.
-    pub(crate) async fn join_lent<W: Waiter>(&self, waiter: &mut W) -> Result<(), W::GaveUp> {
-        until(waiter, |_| if self.len() == 0 { Step::Done(()) } else { Step::Wait(self.joiners()) }).await
+    /// Waits until every item is done with. False, if it only tries: one is not.
+    pub(crate) async fn join_lent<W: Waiter>(
+        &self,
+        waiter: &mut W,
+        patience: Patience,
+    ) -> Result<bool, W::GaveUp> {
+        until(waiter, |look| {
+            let lock = &self.words.get.lock;
+            let tries = patience == Patience::Tries;
+            // By the counts first, which say for a while that more is left than there is where a borrower was killed.
+            let mut is_done = self.len() == 0;
+            if is_done || look.is_thorough() || tries {
+                if let Step::Wait(spot) = lock.attempt(look, self.party(GETTERS)) {
+                    return Step::Wait(spot);
+                }
+                let _held = self.hold(lock, GETTERS);
+                self.advance();
+                is_done = self.has_equal_ends();
+            }
+            if is_done || tries { Step::Done(is_done) } else { Step::Wait(self.joiners()) }
+        })
+        .await
+    }
+
+    /// [`join_lent`](Self::join_lent), now or never.
+    pub(crate) fn try_join_lent(&self) -> bool {
+        let mut waiter = ParkUntil::new(Self::grace());
+        blocking(self.join_lent(&mut waiter, Patience::Tries)).unwrap_or(false)
+    }
+
+    /// Whether nothing is left, lent or not: under the get lock, once the head was moved over what is done with.
+    fn has_equal_ends(&self) -> bool {
+        self.words.head().number() == self.words.tail().number()
     }
 
     fn attempt_borrow<'a>(
@@ -120,27 +150,24 @@ impl Queue {
         let is_due = lent.number().is_multiple_of(LOOK_EVERY)
             || side.scanned.load(Ordering::Relaxed) != self.region().deaths();
         let looks_around = look.is_thorough() || tries || is_due;
-        let nothing = || {
-            // What others have borrowed may come back: it is not over before that is done with, too.
-            if self.is_over(looks_around) {
-                Step::Done(Err(NotTaken::Closed))
-            } else if tries {
-                Step::Done(Err(NotTaken::Empty))
-            } else {
-                Step::Wait(self.items())
-            }
-        };
+        let nothing = || if tries { Step::Done(Err(NotTaken::Empty)) } else { Step::Wait(self.items()) };
+        if looks_around && self.len() == 0 {
+            self.close_after_senders();
+        }
         let tail = self.words.tail();
-        if lent.number() == tail.number() && side.returned.load(Ordering::Acquire) == 0 && !looks_around {
+        let may_be_over = looks_around || tail.is_closed();
+        if lent.number() == tail.number() && side.returned.load(Ordering::Acquire) == 0 && !may_be_over {
             return nothing();
         }
         if let Step::Wait(spot) = side.lock.attempt(look, self.party(GETTERS)) {
             return Step::Wait(spot);
         }
-        let lent = {
+        let (lent, is_over) = {
             let _held = self.hold(&side.lock, GETTERS);
             self.advance();
-            self.lend(into, looks_around)
+            let lent = self.lend(into, looks_around);
+            // What others have borrowed may come back: it is not over before that is done with, too. Behind a closed tail nothing comes.
+            (lent, self.has_equal_ends() && self.words.tail().is_closed())
         };
         match lent {
             Ok(lent) => {
@@ -149,6 +176,7 @@ impl Queue {
                 }
                 Step::Done(Ok(lent))
             }
+            Err(NotWon::Empty) if is_over => Step::Done(Err(NotTaken::Closed)),
             Err(NotWon::Empty) => nothing(),
             Err(_) => Step::Done(Err(NotTaken::Corrupt)),
         }
@@ -212,7 +240,6 @@ impl Queue {
     ) -> Result<Option<(Found<'_>, bool)>, NotWon> {
         let mut alive = HashMap::new();
         let mut at = self.words.head();
-        let mut done = 0;
         while at.number() != lent.number() {
             let found = self.find(at)?;
             let lending = found.descriptor.lending();
@@ -225,12 +252,7 @@ impl Queue {
                     return Ok(Some((found, false)));
                 }
             }
-            done += u32::from(lending == Lending::DONE);
             at = at.after_one(found.at + record::size(found.length));
-        }
-        if asks_for_the_dead {
-            // Whoever was killed after it was done left the count too low.
-            self.words.get.done.fetch_max(done, Ordering::Relaxed);
         }
         Ok(None)
     }
@@ -245,11 +267,17 @@ impl Queue {
         loop {
             let head = Cursor(side.head.load(Ordering::Relaxed));
             if head.number() == Cursor(side.lent.load(Ordering::Relaxed)).number() {
+                // Nobody has an item, so nobody is about to count one: the dead may have left too few, and a corrupt region anything.
+                let is_wrong = side.done.load(Ordering::Relaxed) != 0;
+                if planted!("the-count-is-not-set-right", is_wrong, false) {
+                    side.done.store(0, Ordering::Release);
+                }
                 return;
             }
             let Ok(found) = self.find(head) else { return };
-            let is_done = found.descriptor.lending() == Lending::DONE;
-            if !is_done {
+            let lending = found.descriptor.lending();
+            let died_counting = || lending.counter().is_some_and(|owner| !self.region().is_alive(owner));
+            if lending != Lending::DONE && !died_counting() {
                 return;
             }
             let payload = match found.facts.flags.has(Flags::EXTENT) {
@@ -261,10 +289,9 @@ impl Queue {
                 self.blocks.rename(me, block);
             }
             let next = head.after_one(found.at + record::size(found.length));
+            // In this order less seems to be done in between, and never more.
+            side.uncount_done();
             side.commit(next);
-            let _ = side
-                .done
-                .fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| Some(now.saturating_sub(1)));
             let freed: Vec<u32> = payload.into_iter().chain(found.left).collect();
             if !freed.is_empty() {
                 self.give_back(&freed);
@@ -276,11 +303,17 @@ impl Queue {
     pub(crate) fn finish_lent(&self, lent: &Lent) -> bool {
         let me = self.region().me();
         let Ok(descriptor) = self.descriptor(lent.at) else { return false };
-        if !descriptor.change(Lending::to(me), Lending::DONE) {
+        if !descriptor.change(Lending::to(me), Lending::counted_by(me)) {
             return false;
         }
         let side = &self.words.get;
-        side.done.fetch_add(1, Ordering::AcqRel);
+        // The head stays before it until it is counted: whoever moves the head takes it off the count again.
+        planted!("counted-behind-the-head", side.count_done(), ());
+        descriptor.change(Lending::counted_by(me), Lending::DONE);
+        planted!("counted-behind-the-head", {
+            std::thread::yield_now();
+            side.count_done();
+        });
         // If somebody has the lock, the next who takes it moves the head.
         if side.lock.try_acquire(self.party(GETTERS)).is_some() {
             let _held = self.hold(&side.lock, GETTERS);

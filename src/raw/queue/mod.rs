@@ -192,10 +192,19 @@ impl Queue {
         self.limit
     }
 
-    /// Exact at some moment during the call.
+    /// Exact at some moment during the call; with leases no less than that.
     pub(crate) fn len(&self) -> u64 {
-        let (head, tail) = self.words.ends();
-        head.distance_to(tail).saturating_sub(self.done())
+        let mut ends = self.words.ends();
+        loop {
+            let done = self.done();
+            // Of records between these ends, if they are the ends still.
+            let again = if done == 0 { ends } else { self.words.ends() };
+            if again == ends {
+                let (head, tail) = ends;
+                return head.distance_to(tail).saturating_sub(done);
+            }
+            ends = again;
+        }
     }
 
     /// Closes it and tells everybody who waits.

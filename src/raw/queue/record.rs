@@ -88,7 +88,7 @@ impl Flags {
 /// | bits | meaning |
 /// | --- | --- |
 /// | 31 | `DONE`: nobody will ask for it again |
-/// | 30 | `LENT` to the owner below |
+/// | 30 | `LENT` to the owner below; with `DONE`: not yet counted by that one |
 /// | 0–29 | the owner's slot + 1 and generation; all zero: `READY` |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Lending(u32);
@@ -101,8 +101,19 @@ impl Lending {
         Self(1 << 30 | owner.to_bits())
     }
 
+    /// Done with, and about to be counted by its borrower.
+    pub(super) fn counted_by(owner: Owner) -> Self {
+        Self(Self::DONE.0 | Self::to(owner).0)
+    }
+
+    /// Who has it.
     pub(super) fn borrower(self) -> Option<Owner> {
-        if self.0 & (1 << 30) == 0 { None } else { Owner::from_bits(self.0) }
+        if self.0 >> 30 == 0b01 { Owner::from_bits(self.0) } else { None }
+    }
+
+    /// Who is about to count it.
+    pub(super) fn counter(self) -> Option<Owner> {
+        if self.0 >> 30 == 0b11 { Owner::from_bits(self.0) } else { None }
     }
 }
 

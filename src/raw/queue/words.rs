@@ -67,8 +67,9 @@ shared! {
         /// Up to where records were lent, a [`Cursor`]; those from the head to here are lent, done with, or given back. Written
         /// by the lock's owner.
         pub(super) lent: AtomicU64,
-        /// About how many of those were given back, and how many are done with.
+        /// About how many of those were given back.
         pub(super) returned: AtomicU32,
+        /// How many are done with: never too many. Too few by those whose borrowers were killed at just that, until none is lent.
         pub(super) done: AtomicU32,
         /// How many items were lent in vain as often as they may be: a hint.
         pub(super) given_up: AtomicU64,
@@ -142,6 +143,17 @@ impl GetSide {
     pub(super) fn commit(&self, to: Cursor) {
         // Release pairs with the Acquire of a putter's look at the head.
         self.head.store(to.0, Ordering::Release);
+    }
+
+    /// Counts one more that is done with.
+    pub(super) fn count_done(&self) {
+        self.done.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Counts one less.
+    pub(super) fn uncount_done(&self) {
+        let less = |now: u32| Some(now.saturating_sub(1));
+        let _ = self.done.fetch_update(Ordering::AcqRel, Ordering::Acquire, less);
     }
 }
 
