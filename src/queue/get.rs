@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use super::get_error::Nothing;
 use super::item::{incoming, unpack_item};
 use super::{AioQueue, GetError, GetTimeoutError, TryGetError};
-use crate::raw::queue::{NotTaken, Patience};
+use crate::raw::queue::{Incoming, NotTaken, Patience};
 #[cfg(feature = "tokio")]
 use crate::wait::{Cost, Suspend, at_once, suspended};
 use crate::wait::{Deadline, Park, ParkUntil, blocking, never};
@@ -25,6 +25,13 @@ where
 
     pub(super) fn own(&self) -> Result<(), Nothing> {
         if self.is_ours() { Ok(()) } else { Err(Nothing::Forked) }
+    }
+
+    /// What was taken as an item.
+    #[inline(always)]
+    fn arrived(&self, taken: Result<(), NotTaken>, message: &mut Incoming) -> Result<T, Nothing> {
+        taken?;
+        unpack_item::<T, C>(&self.form, message)
     }
 
     /// Takes the item at the head of the queue, and waits while there is none.
@@ -51,8 +58,7 @@ where
             Some(taken) => taken,
             None => never(blocking(self.queue.get(&mut Park::new(), &mut message, Patience::Waits))),
         };
-        taken.map_err(Nothing::from)?;
-        Ok(unpack_item::<T, C>(&self.form, &mut message)?)
+        Ok(self.arrived(taken, &mut message)?)
     }
 
     /// Takes an item if there is one, now or never. Python's `Queue.get_nowait`.
@@ -66,8 +72,7 @@ where
         self.own()?;
         let mut message = incoming::<T>();
         let taken = self.queue.try_get(&mut message);
-        taken.map_err(Nothing::from)?;
-        Ok(unpack_item::<T, C>(&self.form, &mut message)?)
+        Ok(self.arrived(taken, &mut message)?)
     }
 
     /// [`get`](Self::get) for `timeout` at the longest; zero tries once.
@@ -85,8 +90,7 @@ where
             blocking(self.queue.get(&mut waiter, &mut message, Patience::Waits))
                 .unwrap_or(Err(NotTaken::Empty))
         };
-        taken.map_err(Nothing::from)?;
-        Ok(unpack_item::<T, C>(&self.form, &mut message)?)
+        Ok(self.arrived(taken, &mut message)?)
     }
 
     /// [`get`](Self::get), suspending the task.
@@ -113,7 +117,6 @@ where
                 never(suspended(self.queue.get(&mut Suspend::new(), &mut message, Patience::Waits)).await)
             }
         };
-        taken.map_err(Nothing::from)?;
-        Ok(unpack_item::<T, C>(&self.form, &mut message)?)
+        Ok(self.arrived(taken, &mut message)?)
     }
 }

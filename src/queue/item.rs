@@ -127,7 +127,7 @@ where
     } else if let Some(bare) = bare {
         bare.value(&mut message.bytes).map_err(|message| DecodeError::Value { message })
     } else {
-        let luggage = message.luggage();
+        let luggage = message.take_luggage();
         unpack::<C, T>(&message.bytes, luggage)
     };
     let bytes = std::mem::take(&mut message.bytes);

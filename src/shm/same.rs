@@ -78,7 +78,7 @@ pub(crate) fn exactly<U: Whole, T>(value: U) -> T {
 
 #[cfg(test)]
 mod tests {
-    use super::{as_same, into_same, is};
+    use super::{as_same, exactly, into_same, is};
 
     #[test]
     fn types_are_told_apart() {
@@ -98,5 +98,11 @@ mod tests {
             as_same::<&'a str, String>(text)
         }
         assert_eq!(of_a_borrower(&&*String::from("x")), None);
+    }
+
+    #[test]
+    #[should_panic(expected = "of another type")]
+    fn no_value_passes_for_one_of_another_type() {
+        let _: [u8; 24] = exactly(vec![1_u8]);
     }
 }

@@ -54,4 +54,4 @@ pub(crate) use suspend::{Cost, Suspend, at_once, at_once_or, suspended};
 pub(crate) use suspend_until::SuspendUntil;
 #[cfg(not(aioprocessing_loom))]
 pub(crate) use waiter::TIMES_TO_GIVE_WAY;
-pub(crate) use waiter::{MOST_PAUSES, Ready, TimedOut, Waiter, blocking, never};
+pub(crate) use waiter::{LAST_LONGER_TURN, Ready, TimedOut, Waiter, blocking, never};

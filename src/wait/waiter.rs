@@ -89,27 +89,27 @@ pub(crate) struct Spins {
 
 impl Spins {
     pub(crate) const NONE: Self = Self { looks: 0, gives_way: false };
-    /// About one wake-up's worth of looks: past that, whoever is awaited is asleep itself.
+    /// About one wake-up's worth of looks, or half of one where the first are left out: past that, whoever is awaited is asleep itself.
     #[cfg(not(aioprocessing_loom))]
     pub(super) const ELSEWHERE: Self = Self { looks: 90, gives_way: false };
     #[cfg(not(aioprocessing_loom))]
     pub(super) const HERE: Self = Self { looks: TIMES_TO_GIVE_WAY, gives_way: true };
 
-    /// The first of these looks, where as many pauses are to come before it.
+    /// The first of these looks, where as many pauses are to come before it and one more.
     pub(super) fn first_turn(self, pauses: u32) -> u32 {
-        if self.gives_way { 0 } else { pauses.min(MOST_PAUSES) }
+        if self.gives_way { 0 } else { pauses.min(LAST_LONGER_TURN) }
     }
 }
 
-/// The most pauses between two looks, less one.
-pub(crate) const MOST_PAUSES: u32 = 63;
+/// Up to this one there is a pause more before each look than before the last one.
+pub(crate) const LAST_LONGER_TURN: u32 = 63;
 
 /// Up to 64 pauses between two looks: a contended line is the faster the less it is looked at.
 pub(super) fn back_off(spins: Spins, turn: u32) {
     if spins.gives_way {
         cpu::give_way();
     } else {
-        (0..=turn.min(MOST_PAUSES)).for_each(|_| spin_loop());
+        (0..=turn.min(LAST_LONGER_TURN)).for_each(|_| spin_loop());
     }
 }
 
@@ -131,4 +131,19 @@ pub(crate) fn blocking<F: Future>(future: F) -> F::Output {
 pub(crate) fn never<T>(result: Result<T, std::convert::Infallible>) -> T {
     let Ok(out) = result;
     out
+}
+
+#[cfg(all(test, not(aioprocessing_loom)))]
+mod tests {
+    use super::{LAST_LONGER_TURN, Spins};
+
+    #[test]
+    fn whatever_a_peer_asks_for_there_are_looks_left() {
+        for pauses in [0, 7, LAST_LONGER_TURN, LAST_LONGER_TURN + 1, u32::MAX] {
+            let first = Spins::ELSEWHERE.first_turn(pauses);
+            assert_eq!(first, pauses.min(LAST_LONGER_TURN));
+            assert!(first < Spins::ELSEWHERE.looks);
+            assert_eq!(Spins::HERE.first_turn(pauses), 0, "who leaves its CPU makes no pauses");
+        }
+    }
 }

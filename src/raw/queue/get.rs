@@ -26,8 +26,8 @@ impl Incoming {
         Self { bytes, flags: Flags::ENCODED, rest: None }
     }
 
-    /// What travelled with it.
-    pub(crate) fn luggage(&mut self) -> Vec<OwnedFd> {
+    /// What travelled with it, for the one who asks first.
+    pub(crate) fn take_luggage(&mut self) -> Vec<OwnedFd> {
         self.rest.take().map_or_else(Vec::new, |rest| rest.luggage)
     }
 }
@@ -66,16 +66,16 @@ impl Queue {
         into: &mut Incoming,
         patience: Patience,
     ) -> Result<Result<(), NotTaken>, W::GaveUp> {
-        let mut has_waited = false;
-        let mut looks = 0;
+        let (mut has_waited, mut came_at_once) = (false, true);
         let won = until(waiter, |look| {
             self.count_wait_of_get(look, &mut has_waited);
-            looks += 1;
-            self.attempt_get(look, into, patience)
+            let step = self.attempt_get(look, into, patience);
+            came_at_once &= matches!(step, Step::Done(_));
+            step
         })
         .await?;
         Ok(won.and_then(|more| {
-            if looks > 1 {
+            if !came_at_once {
                 self.words.get.ease.learn(more);
             }
             self.finish(into)
@@ -100,8 +100,9 @@ impl Queue {
         until(waiter, |look| {
             self.mark_receiver();
             let (head, tail) = (self.words.head(), self.words.tail());
-            let is_over = || look.is_thorough() && self.close_after_senders();
-            if head.number() == tail.number() && !tail.is_closed() && !self.words.is_ended() && !is_over() {
+            let has_no_senders = || look.is_thorough() && self.close_after_senders();
+            let is_closed = || tail.is_closed() || self.words.is_ended() || has_no_senders();
+            if head.number() == tail.number() && !is_closed() {
                 return self.wait_for_items();
             }
             if look.is_listed() {
@@ -130,13 +131,20 @@ impl Queue {
         basket: &mut impl Basket,
         patience: Patience,
     ) -> Result<Result<(), NotTaken>, W::GaveUp> {
-        let mut has_waited = false;
+        let (mut has_waited, mut came_at_once) = (false, true);
         let won = until(waiter, |look| {
             self.count_wait_of_get(look, &mut has_waited);
-            self.attempt_get_many(look, most, basket, patience)
+            let step = self.attempt_get_many(look, most, basket, patience);
+            came_at_once &= matches!(step, Step::Done(_));
+            step
         })
         .await?;
-        Ok(won.and_then(|won| self.finish_batch(won, most, basket)))
+        Ok(won.and_then(|won| {
+            if !came_at_once {
+                self.words.get.ease.learn(won.count > 1 || won.more);
+            }
+            self.finish_batch(won, most, basket)
+        }))
     }
 
     /// The first attempt of a [`get_batch`](Self::get_batch), without what a wait needs. `None`: it may have to wait.

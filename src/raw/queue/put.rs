@@ -74,23 +74,22 @@ impl Queue {
             }
         }
         let first = extent.as_ref().and_then(|extent| extent.blocks.first().copied());
-        let mut has_waited = false;
-        let mut looks = 0;
+        let (mut has_waited, mut went_at_once) = (false, true);
         let done = until(waiter, |look| {
             self.count_wait(look, &mut has_waited);
-            looks += 1;
-            self.attempt_put(look, message, first, patience)
+            let step = self.attempt_put(look, message, first, patience);
+            went_at_once &= matches!(step, Step::Done(_));
+            step
         })
         .await?;
-        if looks > 1 && done.is_ok() {
-            let tail = Cursor(self.words.put.tail.load(Ordering::Relaxed));
-            self.words.put.ease.learn(!self.is_full_at(tail));
-        }
         if done.is_ok()
             && let Some(extent) = &mut extent
         {
             // They are the queue's now.
             extent.blocks.clear();
+        }
+        if !went_at_once && done.is_ok() {
+            self.learn_of_room();
         }
         Ok(done)
     }
@@ -129,12 +128,24 @@ impl Queue {
         from: usize,
         patience: Patience,
     ) -> Result<Result<usize, Refused>, W::GaveUp> {
-        let mut has_waited = false;
-        until(waiter, |look| {
+        let (mut has_waited, mut went_at_once) = (false, true);
+        let done = until(waiter, |look| {
             self.count_wait(look, &mut has_waited);
-            self.attempt_put_many(look, messages, from, patience)
+            let step = self.attempt_put_many(look, messages, from, patience);
+            went_at_once &= matches!(step, Step::Done(_));
+            step
         })
-        .await
+        .await?;
+        if !went_at_once && done.is_ok() {
+            self.learn_of_room();
+        }
+        Ok(done)
+    }
+
+    /// Behind a put that had to wait: whether there is room for more.
+    fn learn_of_room(&self) {
+        let tail = Cursor(self.words.put.tail.load(Ordering::Relaxed));
+        self.words.put.ease.learn(!self.is_full_at(tail));
     }
 
     /// The first attempt of a [`put_batch`](Self::put_batch). `None`: it may have to wait.

@@ -5,7 +5,7 @@ use crate::planted::planted;
 use crate::raw::LockWords;
 use crate::shm::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::shm::{Object, shared};
-use crate::wait::{MOST_PAUSES, WaitWords};
+use crate::wait::{LAST_LONGER_TURN, WaitWords};
 
 shared! {
     /// A queue in shared memory.
@@ -162,11 +162,11 @@ impl Ease {
         self.pauses.load(Ordering::Relaxed)
     }
 
-    /// A wait was ended by another look. `more`: by then there was more than was waited for, so the other side is at work and a
+    /// A wait is over, whatever it was for. `more`: by then there was more than was waited for, so the other side is at work and a
     /// later look would have found more still; where there never is, each looks as soon as it can.
     pub(super) fn learn(&self, more: bool) {
-        let now = self.pauses().min(MOST_PAUSES);
-        let next = if more { (now + now / 2 + 2).min(MOST_PAUSES) } else { now - now.div_ceil(4) };
+        let now = self.pauses().min(LAST_LONGER_TURN);
+        let next = if more { (now + now / 2 + 2).min(LAST_LONGER_TURN) } else { now - now.div_ceil(4) };
         if next != now {
             self.pauses.store(next, Ordering::Relaxed);
         }
@@ -216,7 +216,7 @@ impl QueueWords {
 
 #[cfg(all(test, not(aioprocessing_loom)))]
 mod tests {
-    use super::{Ease, MOST_PAUSES};
+    use super::{Ease, LAST_LONGER_TURN};
 
     #[test]
     fn pauses_grow_where_there_is_more_and_go_where_there_is_not() {
@@ -227,7 +227,7 @@ mod tests {
             for _ in 0..30 {
                 ease.learn(more);
             }
-            assert_eq!(ease.pauses(), if more { MOST_PAUSES } else { 0 });
+            assert_eq!(ease.pauses(), if more { LAST_LONGER_TURN } else { 0 });
         }
     }
 
@@ -235,6 +235,6 @@ mod tests {
     fn what_a_peer_wrote_is_bounded() {
         let ease = Ease { pauses: u32::MAX.into() };
         ease.learn(false);
-        assert!(ease.pauses() < MOST_PAUSES);
+        assert!(ease.pauses() < LAST_LONGER_TURN);
     }
 }
