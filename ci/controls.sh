@@ -74,6 +74,7 @@ who-has-done-nothing-is-nobody        queue_ends case_46_who
 who-is-under-way-is-nobody            queue_ends case_46_a_handle
 what-was-put-last-is-not-looked-for   queue_ends case_46_what_was_put_last
 a-dead-borrower-keeps-its-item        queue_lease what_a_killed
+who-gets-the-cpu-back-late-does-not-learn waiting who_waits_beside
 counted-behind-the-head,the-count-is-not-set-right queue_lease items_that_several
 a-dead-borrower-keeps-its-item        storm case_165
 tasks-wait-for-threads                queue_fairness a_getting

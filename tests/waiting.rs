@@ -4,7 +4,7 @@ mod kit;
 
 use std::time::{Duration, Instant};
 
-use aioprocessing::{AioEvent, AioLock, AioProcess};
+use aioprocessing::{AioConnection, AioEvent, AioLock, AioPipe, AioProcess, AioQueue};
 use kit::Watchdog;
 
 aioprocessing::test_support!();
@@ -241,4 +241,65 @@ mod runtimes {
         event.set();
         event.wait().unwrap();
     }
+}
+
+/// How often this thread gave up its CPU though it could have gone on, asked by the system or by itself.
+fn involuntary_switches() -> u64 {
+    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("nonvoluntary_ctxt_switches:"));
+    line.unwrap().trim().parse().unwrap()
+}
+
+fn compute(on: AioEvent) {
+    on.set();
+    loop {
+        std::hint::spin_loop();
+    }
+}
+
+fn echo_items(there: AioQueue<u64>, back: AioQueue<u64>, pipe: AioConnection<u64, u64>) {
+    while let Ok(item) = there.get() {
+        back.put(item).unwrap();
+    }
+    while let Ok(item) = pipe.recv() {
+        pipe.send(&item).unwrap();
+    }
+}
+
+/// Whoever leaves its CPU to a peer leaves it to all who want it. Beside one that computes, that is a time slice each time.
+#[test]
+fn who_waits_beside_one_that_computes_does_not_leave_it_the_cpu_each_time() {
+    const ROUNDS: u64 = 600;
+    let _watchdog = Watchdog::new("beside_one_that_computes");
+    // In a process of its own, which is on the CPU of the two others.
+    let measure = || {
+        let (there, back) = (AioQueue::bounded(4).unwrap(), AioQueue::bounded(4).unwrap());
+        let (here, pipe) = AioPipe::duplex().unwrap();
+        let on = AioEvent::new().unwrap();
+        let beside = || AioProcess::builder().daemon(true).kill_on_drop(true);
+        let echo = beside().spawn(echo_items, (there.clone(), back.clone(), pipe)).unwrap();
+        let _computing = beside().spawn(compute, (on.clone(),)).unwrap();
+        on.wait().unwrap();
+        let rounds = |go: &dyn Fn(u64) -> u64| {
+            let before = involuntary_switches();
+            (0..ROUNDS).for_each(|item| assert_eq!(go(item), item));
+            involuntary_switches() - before
+        };
+        let of_a_queue = rounds(&|item| {
+            there.put(item).unwrap();
+            back.get().unwrap()
+        });
+        there.close();
+        let of_a_pipe = rounds(&|item| {
+            here.send(&item).unwrap();
+            here.recv().unwrap()
+        });
+        drop(here);
+        echo.join().unwrap();
+        (of_a_queue, of_a_pipe)
+    };
+    let (of_a_queue, of_a_pipe) =
+        AioProcess::builder().cpu_affinity([0]).spawn(measure, ()).unwrap().join().unwrap();
+    assert!(of_a_queue < ROUNDS / 2, "{of_a_queue} of {ROUNDS} waits on a queue left the CPU");
+    assert!(of_a_pipe < ROUNDS / 2, "{of_a_pipe} of {ROUNDS} waits on a pipe left the CPU");
 }

@@ -9,7 +9,7 @@ use crate::shm::{Plan, Ref, Region};
 use crate::sync::CreateError;
 use crate::wait::{AnyWaiter, Bell, Deadline, Park, ParkUntil, Readiness, Waitable, blocking, never};
 #[cfg(feature = "tokio")]
-use crate::wait::{Suspend, suspended};
+use crate::wait::{Cost, Suspend, at_once, suspended};
 use crate::wire::handle;
 
 /// A flag that any number of processes, threads and tasks wait for: Python's `multiprocessing.Event`.
@@ -154,7 +154,9 @@ impl AioEvent {
         if !self.is_ours() {
             return Err(WaitError::Forked);
         }
-        never(blocking(self.words.wait(&mut Park::new(), self.party())));
+        if !self.is_set() {
+            never(blocking(self.words.wait(&mut Park::new(), self.party())));
+        }
         Ok(())
     }
 
@@ -202,7 +204,9 @@ impl AioEvent {
         if !self.is_ours() {
             return Err(WaitError::Forked);
         }
-        never(suspended(self.words.wait(&mut Suspend::new(), self.party())).await);
+        if !at_once(Cost::STEP, || self.is_set()).await {
+            never(suspended(self.words.wait(&mut Suspend::new(), self.party())).await);
+        }
         Ok(())
     }
 }

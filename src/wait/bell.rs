@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::leave;
 use super::listing::{WaitWords, Wake};
 use super::waiter::Spins;
 use crate::shm::Region;
@@ -43,7 +44,13 @@ impl<'a> Bell<'a> {
             0 => Spins::NONE,
             // Who finds others waiting goes behind them at once: whoever gave way again and again would come late to every wake-up.
             last if last == cpu::current() && words.waiters() > 0 => Spins::NONE,
-            last if last == cpu::current() => Spins::HERE,
+            last if last == cpu::current() => {
+                if leave::is_worth_it() {
+                    Spins::HERE
+                } else {
+                    Spins::NONE
+                }
+            }
             _ => Spins::ELSEWHERE,
         }
     }

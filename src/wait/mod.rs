@@ -16,6 +16,7 @@ mod deadline;
 mod edge;
 #[cfg(not(aioprocessing_loom))]
 mod gathering;
+mod leave;
 mod listing;
 #[cfg(aioprocessing_loom)]
 pub(crate) mod model;

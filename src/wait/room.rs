@@ -3,65 +3,20 @@
 //! stops as soon as somebody has used that. One that leaves the CPU to its peer does so only where no other task is alive, and less
 //! and less often where it gets it back late: somebody else is at work on that CPU then.
 
-use std::cell::Cell;
 use std::future::poll_fn;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-use crate::sys::cpu;
-
 /// After so many looks the others are let run; the first few take a microsecond together.
 const YIELD_EVERY: u32 = 8;
 /// A runtime that takes so long to come back to a task has other things to do.
 const BUSY: Duration = Duration::from_micros(3);
 
-/// Who leaves the CPU and gets it back later than this has left it to more than its peer.
-const LATE: Duration = Duration::from_micros(100);
-/// So many waits go without after the first time, and twice as many after each further one.
-const FEWEST_WITHOUT: u32 = 16;
-const MOST_WITHOUT: u32 = 4096;
-
-/// When a thread's tasks leave the CPU again.
-#[derive(Clone, Copy)]
-struct Wary {
-    /// So many waits go without.
-    left: u32,
-    /// And so many after the next time that it was late.
-    next: u32,
-}
-
-thread_local! {
-    static WARY: Cell<Wary> = const { Cell::new(Wary { left: 0, next: FEWEST_WITHOUT }) };
-}
-
-impl Wary {
-    fn after(self, took: Duration) -> Self {
-        if took < LATE {
-            return Self { left: 0, next: FEWEST_WITHOUT };
-        }
-        Self { left: self.next, next: (self.next * 2).min(MOST_WITHOUT) }
-    }
-}
-
-/// Where nobody but the caller is alive, and the CPU came back in time before.
-pub(super) fn may_leave_cpu() -> bool {
-    let wary = WARY.get();
-    if wary.left > 0 {
-        WARY.set(Wary { left: wary.left - 1, ..wary });
-        return false;
-    }
+/// Where nobody but the caller is alive: all others would have to wait with it while its thread leaves the CPU.
+pub(super) fn is_nobody_else_alive() -> bool {
     Handle::try_current().is_ok_and(|runtime| runtime.metrics().num_alive_tasks() == 0)
-}
-
-/// Leaves the CPU to others once. False: it came back late.
-pub(super) fn leave_cpu() -> bool {
-    let begun = Instant::now();
-    cpu::give_way();
-    let wary = WARY.get().after(begun.elapsed());
-    WARY.set(wary);
-    wary.left == 0
 }
 
 /// On a thread that runs several tasks, and where nobody but the caller is alive. A worker of several would have to wake another
@@ -124,27 +79,13 @@ mod tests {
     }
 
     #[test]
-    fn who_gets_the_cpu_back_late_leaves_it_less_often() {
-        let mut wary = WARY.get();
-        for expected in [16, 32, 64] {
-            wary = wary.after(LATE);
-            assert_eq!(wary.left, expected);
-        }
-        for _ in 0..20 {
-            wary = wary.after(2 * LATE);
-        }
-        assert_eq!(wary.left, MOST_WITHOUT);
-        wary = wary.after(LATE / 2);
-        assert_eq!((wary.left, wary.next), (0, FEWEST_WITHOUT));
-
+    fn who_is_alone_may_leave_the_cpu() {
         let runtime = Builder::new_current_thread().build().unwrap();
-        WARY.set(Wary { left: 2, next: 32 });
-        let may = [(); 3].map(|()| runtime.block_on(async { may_leave_cpu() }));
-        assert_eq!(may, [false, false, true]);
+        assert!(runtime.block_on(async { is_nobody_else_alive() }));
         let other = runtime.spawn(pending::<()>());
-        assert!(!runtime.block_on(async { may_leave_cpu() }), "others would have to wait, too");
+        assert!(!runtime.block_on(async { is_nobody_else_alive() }), "others would have to wait, too");
         other.abort();
-        assert!(!may_leave_cpu(), "outside of a runtime");
+        assert!(!is_nobody_else_alive(), "outside of a runtime");
     }
 
     #[test]

@@ -16,6 +16,7 @@ use tokio::time::sleep;
 use super::Spot;
 use super::bell::Bell;
 use super::edge::{Edge, poll_edge};
+use super::leave;
 use super::listing::Reach;
 use super::nap::Nap;
 use super::room;
@@ -58,8 +59,8 @@ impl Cost {
     pub(crate) const UNIT: Self = Self(64);
     /// Of an item that is nothing but its bytes.
     pub(crate) const ITEM: Self = Self(8);
-    /// Of a lock that is free.
-    pub(crate) const LOCK: Self = Self(1);
+    /// Of a lock that is free, or of a look at an event.
+    pub(crate) const STEP: Self = Self(1);
 
     /// Spends it. False: these parts were the last of a unit, which is due now.
     #[inline]
@@ -161,7 +162,7 @@ impl Waiter for Suspend {
         match Bell::spins(spot.words()) {
             // It is a thread that gives way, with all its tasks.
             spins if spins.gives_way => {
-                if room::may_leave_cpu() {
+                if room::is_nobody_else_alive() {
                     spins
                 } else {
                     Spins::NONE
@@ -174,14 +175,14 @@ impl Waiter for Suspend {
 
     async fn pause(&mut self, spins: Spins, turn: u32) -> bool {
         if spins.gives_way {
-            return room::leave_cpu();
+            return leave::leave_cpu();
         }
-        back_off(spins, turn);
+        back_off(turn);
         !room::is_yield_due(turn) || room::let_others_run().await
     }
 
     fn give_way(&mut self) -> impl Future<Output = bool> + Send {
-        std::future::ready(room::may_leave_cpu() && room::leave_cpu())
+        std::future::ready(leave::is_worth_it() && room::is_nobody_else_alive() && leave::leave_cpu())
     }
 
     fn reach(&self) -> Reach {
@@ -355,10 +356,10 @@ mod tests {
     fn parts_add_up_to_units() {
         TAKEN.set(0);
         let due = |cost: Cost, times: usize| (0..times).filter(|_| !cost.spend()).count();
-        assert_eq!(due(Cost::LOCK, 63), 0);
+        assert_eq!(due(Cost::STEP, 63), 0);
         assert_eq!(due(Cost::ITEM, 1), 1, "one part is left of it");
         assert_eq!(due(Cost::UNIT, 3), 3);
         assert_eq!(due(Cost::ITEM, 8 * 4), 4);
-        assert_eq!(due(Cost::LOCK, 64 * 4), 4);
+        assert_eq!(due(Cost::STEP, 64 * 4), 4);
     }
 }

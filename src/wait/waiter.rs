@@ -4,10 +4,10 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use super::Spot;
 use super::listing::Reach;
+use super::{Spot, leave};
 use crate::shm::atomic::spin_loop;
-use crate::sys::{Source, cpu};
+use crate::sys::Source;
 
 /// Which way a descriptor must be ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,14 +41,17 @@ pub(crate) trait Waiter: Send {
 
     /// Between two of those looks; false if there is better use for the time.
     fn pause(&mut self, spins: Spins, turn: u32) -> impl Future<Output = bool> + Send {
-        back_off(spins, turn);
-        std::future::ready(true)
+        std::future::ready(if spins.gives_way {
+            leave::leave_cpu()
+        } else {
+            back_off(turn);
+            true
+        })
     }
 
     /// Leaves the CPU to others once: whoever is awaited may be one of them. False: not now, it would cost too much.
     fn give_way(&mut self) -> impl Future<Output = bool> + Send {
-        cpu::give_way();
-        std::future::ready(true)
+        std::future::ready(leave::is_worth_it() && leave::leave_cpu())
     }
 
     /// How a notifier reaches this waiter.
@@ -105,12 +108,8 @@ impl Spins {
 pub(crate) const LAST_LONGER_TURN: u32 = 63;
 
 /// Up to 64 pauses between two looks: a contended line is the faster the less it is looked at.
-pub(super) fn back_off(spins: Spins, turn: u32) {
-    if spins.gives_way {
-        cpu::give_way();
-    } else {
-        (0..=turn.min(LAST_LONGER_TURN)).for_each(|_| spin_loop());
-    }
+pub(super) fn back_off(turn: u32) {
+    (0..=turn.min(LAST_LONGER_TURN)).for_each(|_| spin_loop());
 }
 
 /// The deadline came first.
