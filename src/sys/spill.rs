@@ -8,8 +8,9 @@ use rustix::io::{pread, retry_on_intr, write};
 
 use super::memfd;
 
-const SEALS: SealFlags =
-    SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::WRITE).union(SealFlags::SEAL);
+/// Not against writing: the bytes are copied out once, so who writes later changes nothing, and the kernel refuses that seal while it
+/// moves one of the pages (`EBUSY`).
+const SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::SEAL);
 
 /// A sealed file with these bytes.
 pub(crate) fn store(mut bytes: &[u8]) -> io::Result<OwnedFd> {
