@@ -74,6 +74,7 @@ who-has-done-nothing-is-nobody        queue_ends case_46_who
 who-is-under-way-is-nobody            queue_ends case_46_a_handle
 what-was-put-last-is-not-looked-for   queue_ends case_46_what_was_put_last
 a-dead-borrower-keeps-its-item        queue_lease what_a_killed
+what-a-task-does-between-steps-is-free waiting a_task_that_works
 who-gets-the-cpu-back-late-does-not-learn waiting who_waits_beside
 counted-behind-the-head,the-count-is-not-set-right queue_lease items_that_several
 a-dead-borrower-keeps-its-item        storm case_165
@@ -89,6 +90,7 @@ a-cancelled-put-keeps-its-blocks      queue_tasks case_50_a_cancelled
 pipe-takes-without-a-look             pipe_handles case_112_a_receiver_short
 pipe-takes-bytes-alone                pipe_handles case_112_descriptors_among
 pipe-warns-of-nothing                 pipe_handles case_112_an_end_in_a_message_async
+an-end-is-not-used-before-it-is-sent  pipe_handles case_112_an_end_that_is_used
 a-moved-end-forgets-its-warning       pipe_handles case_112_descriptors_that_come_after
 one-of-several-blocks-in-its-look     pipe case_107_a_killed_receiver
 a-shortage-ends-a-session             manager a_client_short

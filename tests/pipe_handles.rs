@@ -436,6 +436,31 @@ fn case_112_descriptors_that_come_after_the_end_was_moved() {
     assert_eq!(child.join().unwrap(), [true, false, true]);
 }
 
+/// An end that is sent by reference may be used, and be warned, until it is out.
+#[cfg(feature = "tokio")]
+#[test]
+fn case_112_an_end_that_is_used_between_its_packing_and_its_sending() {
+    type Message = Option<Passed<OwnedFd>>;
+    let _watchdog = kit::Watchdog::new("used between packing and sending");
+    let file = || Some(Passed::new(OwnedFd::from(std::fs::File::open("/dev/null").unwrap())));
+    let (ends, carrier) = AioPipe::<AioReceiver<Message>>::simplex().unwrap();
+    let (rx, tx) = AioPipe::<Message>::simplex().unwrap();
+    let take = |ends: AioReceiver<AioReceiver<Message>>| {
+        let rx = ends.recv().unwrap();
+        let next = || rx.recv_timeout(Duration::from_secs(60)).unwrap();
+        [next().is_some(), next().is_some()]
+    };
+    let child = AioProcess::spawn(take, (ends,)).unwrap();
+    let sending = carrier.coro_send(&rx);
+    tx.send(&file()).unwrap();
+    assert!(rx.recv().unwrap().is_some());
+    kit::runtime().block_on(sending).unwrap();
+    assert!(rx.recv().unwrap_err().is_moved());
+    tx.send(&file()).unwrap();
+    tx.send(&None).unwrap();
+    assert_eq!(child.join().unwrap(), [true, false]);
+}
+
 /// In a process of its own: it must be the only one that opens anything.
 /// Fills the pipe, and then waits for room without a descriptor to wait with.
 fn send_in_want(tx: AioSender<Vec<u8>>, is_full: AioEvent) {

@@ -127,6 +127,9 @@ fn case_163_objects_leave_nothing_behind() {
 
 #[cfg(feature = "tokio")]
 mod runtimes {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
     use super::*;
     use tokio::runtime::{Builder, Runtime};
 
@@ -136,6 +139,34 @@ mod runtimes {
 
     fn multi_thread() -> Runtime {
         Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+    }
+
+    /// Acquisitions of a lock are a small part of a unit of the budget, what is done under it is not.
+    #[test]
+    fn a_task_that_works_under_a_free_lock_lets_others_run() {
+        let _watchdog = Watchdog::new("works_under_a_free_lock");
+        current_thread().block_on(async {
+            let count = Arc::new(AtomicU32::new(0));
+            let counted = count.clone();
+            let busy = tokio::spawn(async move {
+                let lock = AioLock::new().unwrap();
+                loop {
+                    let _guard = lock.coro_acquire().await.unwrap();
+                    counted.fetch_add(1, Ordering::Relaxed);
+                    let begun = Instant::now();
+                    while begun.elapsed() < Duration::from_micros(20) {}
+                }
+            });
+            let mut most = 0;
+            for _ in 0..10 {
+                let before = count.load(Ordering::Relaxed);
+                tokio::task::yield_now().await;
+                most = most.max(count.load(Ordering::Relaxed) - before);
+            }
+            busy.abort();
+            // tokio's own mutex: 128. Ours pays at every 64th.
+            assert!((1..=1000).contains(&most), "{most} acquisitions until the others were let run");
+        });
     }
 
     #[test]

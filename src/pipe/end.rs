@@ -17,7 +17,7 @@ use super::peer::PeerCredentials;
 use crate::planted::planted;
 use crate::sys::{socket, stream};
 use crate::wait::{Ready, Waiter};
-use crate::wire::{Codec, Form, claim, pack, refuse_to_pack, refuse_to_unpack, stow_and_part};
+use crate::wire::{Codec, Form, claim, is_given, pack, refuse_to_pack, refuse_to_unpack, stow_and_part};
 
 /// One end. A message takes it away from here, which is why the link is behind a lock.
 #[derive(Clone)]
@@ -208,10 +208,12 @@ impl Serialize for End {
         let socket = socket.map_err(|error| refuse(&PipeError::Io(error)))?;
         let here = self.clone();
         let luggage = stow_and_part(socket, move || here.part()).map_err(S::Error::custom)?;
-        // An operation under way here holds it for longer than this end has it.
-        let is_shared = link.is_shared() || Arc::strong_count(&link) > 2;
+        // An operation under way here holds it for longer than this end has it; and one that is sent while its owner keeps it may be used,
+        // and meet a warning, until it is out.
+        let may_be_used = planted!("an-end-is-not-used-before-it-is-sent", !is_given(), false);
+        let is_shared = link.is_shared() || may_be_used || Arc::strong_count(&link) > 2;
         link.share();
-        let is_warned = planted!("a-moved-end-forgets-its-warning", link.is_warned(), false);
+        let is_warned = planted!("a-moved-end-forgets-its-warning", may_be_used || link.is_warned(), false);
         let in_use = (is_shared, is_warned);
         (luggage, link.max_length(), link.peer, in_use, half_done).serialize(serializer)
     }

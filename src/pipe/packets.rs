@@ -33,6 +33,8 @@ struct Taking {
     is_warned: bool,
 }
 
+/// Nobody who means well sends so many in a row: each end does once.
+const MOST_WARNINGS: u32 = 1024;
 /// So many first looks without an answer follow from one.
 const MOST_LEFT_OUT: u8 = 15;
 
@@ -125,6 +127,7 @@ impl Packets {
         limit: u64,
         mut seen: Option<(u64, Flags)>,
     ) -> Option<Result<Incoming, RecvError>> {
+        let mut warnings = 0;
         let taken = loop {
             let mut taking = self.taking.lock();
             let known = seen.take().filter(|(before, _)| *before == taking.count).map(|(_, flags)| flags);
@@ -134,7 +137,13 @@ impl Packets {
                 known => Care::Looks(known),
             };
             match packet::take(socket, care)? {
-                Ok(Taken::Warning) => taking.pass_warning(),
+                Ok(Taken::Warning) => {
+                    taking.pass_warning();
+                    warnings += 1;
+                    if warnings > MOST_WARNINGS {
+                        break Err(RecvError::Damaged("it is one warning after the other"));
+                    }
+                }
                 Ok(Taken::Message(message)) => {
                     taking.count += 1;
                     break Ok(message);
@@ -153,15 +162,22 @@ impl Packets {
 
     /// Whether something is there, a message or the end of the pipe; both stay.
     ///
-    /// A warning is taken for a message where others may be taking: it lies before one, unless its sender was killed in between.
+    /// A warning is taken for a message where others may be taking: it lies before one, unless its sender was killed in between, or gave
+    /// up where there was no more room.
     pub(super) fn look(&self, socket: BorrowedFd<'_>) -> io::Result<bool> {
         let mut taking = self.taking.lock();
+        let mut warnings = 0;
         loop {
             match packet::look(socket)? {
                 None => return Ok(false),
+                // The next receive tells of it.
+                Some(_) if warnings > MOST_WARNINGS => return Ok(true),
                 Some(flags) if packet::is_warning(flags) && !self.is_shared() => {
                     match packet::take(socket, Care::Looks(Some(flags))) {
-                        Some(Ok(Taken::Warning)) => taking.pass_warning(),
+                        Some(Ok(Taken::Warning)) => {
+                            taking.pass_warning();
+                            warnings += 1;
+                        }
                         _ => return Ok(true),
                     }
                 }

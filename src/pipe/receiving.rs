@@ -198,7 +198,8 @@ macro_rules! receiving {
             }
 
             /// Whether a message is there, or the end of the pipe; waits for one for at most `timeout`, and without limit if that
-            /// is `None`. Nothing is taken: the answer stays true until somebody receives.
+            /// is `None`. Nothing is taken: the answer stays true until somebody receives. At an end of which there are several it may be
+            /// true before the first message with descriptors, if that could not be sent.
             ///
             /// [`coro_poll`](Self::coro_poll) suspends the task instead of the thread.
             ///

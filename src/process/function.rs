@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::message::Failure;
 use crate::sys::entry::{self, Entry};
-use crate::wire::{Packed, Postcard, pack_within, unpack};
+use crate::wire::{Packed, Postcard, pack_away, unpack};
 
 /// Descriptors of one call, either way: so many packets fit into a socket that nobody reads yet.
 const MOST_DESCRIPTORS: usize = 64 * crate::sys::socket::MOST_DESCRIPTORS;
@@ -138,7 +138,7 @@ fn arguments<A: DeserializeOwned>(bytes: &[u8], descriptors: Vec<OwnedFd>) -> Re
 }
 
 fn output<R: Serialize>(value: &R) -> Ran {
-    pack_within::<Postcard, R>(value, MOST_DESCRIPTORS).map_err(|error| Failure::Output(error.to_string()))
+    pack_away::<Postcard, R>(value, MOST_DESCRIPTORS).map_err(|error| Failure::Output(error.to_string()))
 }
 
 /// A call that is ready to be made elsewhere.
@@ -167,6 +167,6 @@ impl Call {
     }
 
     fn of<A: Serialize>(entry: &'static Entry<Ran>, args: &A) -> Result<Self, crate::EncodeError> {
-        Ok(Self { entry, args: pack_within::<Postcard, A>(args, MOST_DESCRIPTORS)? })
+        Ok(Self { entry, args: pack_away::<Postcard, A>(args, MOST_DESCRIPTORS)? })
     }
 }

@@ -4,7 +4,7 @@
 //! The number names a run of descriptors: its first in the upper 24 bits, its length in the lower 8.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::io;
 use std::marker::PhantomData;
@@ -14,6 +14,8 @@ use std::sync::Arc;
 thread_local! {
     static PACKING: Stack<Trunk> = const { RefCell::new(Vec::new()) };
     static UNPACKING: Stack<Shelf> = const { RefCell::new(Vec::new()) };
+    /// Which scope, counted from the outermost, packs a value that nobody uses any more; zero: none.
+    static GIVEN: Cell<usize> = const { Cell::new(0) };
 }
 
 /// The scopes of this thread, the innermost last. Most messages carry nothing, so a scope is made of something only when it is
@@ -120,6 +122,24 @@ pub(crate) fn stow_and_part(
         trunk.parting.0.push(Box::new(part));
         trunk.add([descriptor])
     })
+}
+
+/// Packs a value that goes away with this: between its packing and its sending nobody uses what is in it.
+pub(crate) fn giving<R>(pack: impl FnOnce() -> R) -> R {
+    struct Before(usize);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            GIVEN.set(self.0);
+        }
+    }
+    let scope = PACKING.with_borrow(Vec::len) + 1;
+    let _before = Before(GIVEN.replace(scope));
+    pack()
+}
+
+/// Whether the value that is being packed goes away with that.
+pub(crate) fn is_given() -> bool {
+    PACKING.with_borrow(Vec::len) == GIVEN.get()
 }
 
 /// Puts what `key` names into the message, once: a second handle of the same thing gets the first one's number.

@@ -26,8 +26,8 @@ pub use bincode::Bincode;
 pub use codec::{Codec, DecodeError, EncodeError, Postcard};
 pub(crate) use lone::{lone, put_lone};
 pub(crate) use luggage::{
-    LuggageError, Parting, claim, claim_shared, refuse_to_pack, refuse_to_unpack, stow, stow_and_part,
-    stow_shared,
+    LuggageError, Parting, claim, claim_shared, is_given, refuse_to_pack, refuse_to_unpack, stow,
+    stow_and_part, stow_shared,
 };
-pub(crate) use pack::{Packed, pack, pack_into, pack_onto, pack_within, unpack, unpack_each};
+pub(crate) use pack::{Packed, pack, pack_away, pack_into, pack_onto, unpack, unpack_each};
 pub(crate) use probe::needs_description;

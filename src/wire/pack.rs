@@ -21,7 +21,7 @@ pub(crate) struct Packed {
 
 /// Encodes a value with `C`, for one message.
 pub(crate) fn pack<C: Codec, T: Serialize + ?Sized>(value: &T) -> Result<Packed, EncodeError> {
-    pack_within::<C, T>(value, MOST_DESCRIPTORS)
+    pack_whole::<C, T>(value, Vec::new(), MOST_DESCRIPTORS)
 }
 
 /// The same into a vector that is empty and may have served before.
@@ -42,12 +42,12 @@ pub(crate) fn pack_onto<C: Codec, T: Serialize + ?Sized>(
     packed.map(|(descriptors, _)| descriptors).inspect_err(|_| bytes.truncate(start))
 }
 
-/// Encodes a value with `C`, with at most `limit` descriptors.
-pub(crate) fn pack_within<C: Codec, T: Serialize + ?Sized>(
+/// Encodes a value that goes away with this, with at most `limit` descriptors.
+pub(crate) fn pack_away<C: Codec, T: Serialize + ?Sized>(
     value: &T,
     limit: usize,
 ) -> Result<Packed, EncodeError> {
-    pack_whole::<C, T>(value, Vec::new(), limit)
+    luggage::giving(|| pack_whole::<C, T>(value, Vec::new(), limit))
 }
 
 fn pack_whole<C: Codec, T: Serialize + ?Sized>(

@@ -11,7 +11,7 @@ use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::luggage::{self, LuggageError};
-use super::{Codec, DecodeError, EncodeError, Packed, Postcard, frame, pack, pack_within, unpack};
+use super::{Codec, DecodeError, EncodeError, Packed, Postcard, frame, pack, pack_away, unpack};
 use crate::sys::socket;
 
 /// Moves a file.
@@ -214,7 +214,7 @@ fn frames_of_any_size_and_count() {
         for count in [0, 1, 252, 253, 254, 600] {
             let bytes: Vec<u8> = (0..size).map(|i| (i % 251) as u8).collect();
             let value: Vec<_> = (0..count).map(|_| moved("")).collect();
-            let mut packed = pack_within::<Postcard, _>(&value, 600).unwrap();
+            let mut packed = pack_away::<Postcard, _>(&value, 600).unwrap();
             packed.bytes = bytes;
             let frame = through_a_frame(&packed);
             assert!(frame.bytes == packed.bytes, "{size} bytes, {count} descriptors");

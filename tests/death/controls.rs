@@ -46,6 +46,8 @@ const CONTROLS: &[Control] = &[
         without: "",
         scenario: "pool, items of a chunk, more than fit",
     },
+    Control { plant: "nobody-counts-for-the-dead", without: "", scenario: "lease, ack, behind a held one" },
+    Control { plant: "who-dies-counting-keeps-the-head", without: "", scenario: "lease, ack" },
     Control { plant: "pipe-sends-in-two-parts", without: "", scenario: "pipe-send, bytes" },
 ];
 

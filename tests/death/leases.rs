@@ -114,6 +114,47 @@ impl Play for Leases {
     }
 }
 
+/// A full queue of two places: of one the item is held, and the other's is the victim's.
+struct BehindAHeldOne {
+    queue: Queue,
+    held: Option<Lease<Item>>,
+}
+
+impl Play for BehindAHeldOne {
+    fn look(&mut self, _: &Victim, _: Reached) {}
+
+    fn after(&mut self, crowd: &mut Crowd) {
+        let Some(held) = self.held.take() else { return };
+        if crowd.mode == Mode::Stop {
+            return;
+        }
+        let has_room = self.queue.put_timeout(item(2, 24), Duration::from_millis(50)).is_ok();
+        let came = match get(&self.queue, Face::Blocking, Duration::from_millis(50)) {
+            Ok(came) => came,
+            Err(fault) => return crowd.faults.push(fault),
+        };
+        if !has_room && came.is_none() {
+            crowd.fault(Kind::Lost, "the place of an item that is done with");
+        }
+        let _ = came.map(Lease::ack);
+        let _ = held.ack();
+        let queue = self.queue.clone();
+        crowd.untimed("ack what is left, and join", move || {
+            queue.close();
+            while queue.get().is_ok_and(Lease::ack) {}
+            if queue.join().is_ok() { Ok(()) } else { wrong(Kind::Lost, "join failed") }
+        });
+    }
+}
+
+fn stage_behind_a_held_one(_: &mut Crowd) -> (Victim, Box<dyn Play>) {
+    let queue: Queue = AioQueue::builder().lease(9).max_items(2).build().unwrap();
+    (0..2).for_each(|id| queue.put(item(id, 24)).unwrap());
+    let held = Some(queue.get().unwrap());
+    let victim = Victim::at_begin(AioProcess::spawn(acks, (queue.clone(),)).unwrap());
+    (victim, Box::new(BehindAHeldOne { queue, held }))
+}
+
 fn gets(queue: Queue) {
     begin();
     let lease = queue.get();
@@ -184,6 +225,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "lease, get, long item", stage: |crowd| stage(crowd, Does::Gets, LONG, false) },
     Scenario { name: "lease, ack", stage: |crowd| stage(crowd, Does::Acks, 24, false) },
     Scenario { name: "lease, ack, long item", stage: |crowd| stage(crowd, Does::Acks, LONG, false) },
+    Scenario { name: "lease, ack, behind a held one", stage: stage_behind_a_held_one },
     Scenario { name: "lease, given back", stage: |crowd| stage(crowd, Does::GivesBack, 24, false) },
     Scenario { name: "lease, get, at a block's end", stage: |crowd| stage_at_the_end(crowd, Does::Gets) },
     Scenario { name: "lease, ack, at a block's end", stage: |crowd| stage_at_the_end(crowd, Does::Acks) },

@@ -7,9 +7,11 @@
 //!        └──────────┴───────┴───────┴──────────┴─────────┘
 //! ```
 //!
-//! A record goes from `READY` to `LENT` under the get lock, and from there to `DONE` or back to `READY` in one step of its
-//! borrower, which takes no lock. The head moves over what is done, with whoever has the get lock. A record whose borrower
-//! died is lent again. Its bytes stay where they are until it is done with, so nothing is lost with a borrower.
+//! A record goes from `READY` to `LENT` under the get lock, and from there back to `READY` in one step of its borrower, which takes no
+//! lock; or it is done with, first "being counted" and, once it is counted, `DONE`. The head moves over what is `DONE`, with whoever
+//! has the get lock, or was being counted by one that died; so `done` is never more than the records between the ends that are done
+//! with. A record whose borrower died before that is lent again. Its bytes stay where they are until it is done with, so nothing is
+//! lost with a borrower.
 
 use std::collections::HashMap;
 
@@ -53,7 +55,7 @@ impl Queue {
     /// How many records between the ends nobody will ask for: no more than there are.
     #[inline]
     pub(super) fn done(&self) -> u64 {
-        if self.max_attempts == 0 { 0 } else { u64::from(self.words.get.done.load(Ordering::Relaxed)) }
+        if self.max_attempts == 0 { 0 } else { u64::from(self.words.get.done.load(Ordering::Acquire)) }
     }
 
     /// How many items were lent in vain as often as they may be.
@@ -113,9 +115,13 @@ impl Queue {
                 if let Step::Wait(spot) = lock.attempt(look, self.party(GETTERS)) {
                     return Step::Wait(spot);
                 }
-                let _held = self.hold(lock, GETTERS);
-                self.advance();
-                is_done = self.has_equal_ends();
+                let has_moved = {
+                    let _held = self.hold(lock, GETTERS);
+                    let has_moved = self.advance();
+                    is_done = self.has_equal_ends();
+                    has_moved
+                };
+                self.tell_of_the_head(has_moved);
             }
             if is_done || tries { Step::Done(is_done) } else { Step::Wait(self.joiners()) }
         })
@@ -162,13 +168,14 @@ impl Queue {
         if let Step::Wait(spot) = side.lock.attempt(look, self.party(GETTERS)) {
             return Step::Wait(spot);
         }
-        let (lent, is_over) = {
+        let (has_moved, lent, is_over) = {
             let _held = self.hold(&side.lock, GETTERS);
-            self.advance();
+            let has_moved = self.advance();
             let lent = self.lend(into, looks_around);
             // What others have borrowed may come back: it is not over before that is done with, too. Behind a closed tail nothing comes.
-            (lent, self.has_equal_ends() && self.words.tail().is_closed())
+            (has_moved, lent, self.has_equal_ends() && self.words.tail().is_closed())
         };
+        self.tell_of_the_head(has_moved);
         match lent {
             Ok(lent) => {
                 if lent.more && look.is_listed() {
@@ -232,6 +239,23 @@ impl Queue {
         Ok(Lent { at: found.at, attempts, flags: found.facts.flags, payload, more })
     }
 
+    /// What lies between the head and what was not lent yet. Under the get lock.
+    fn lent_records(&self, lent: Cursor) -> impl Iterator<Item = Result<Found<'_>, NotWon>> {
+        let mut at = self.words.head();
+        std::iter::from_fn(move || {
+            if at.number() == lent.number() {
+                return None;
+            }
+            let found = self.find(at);
+            at = match &found {
+                Ok(found) => at.after_one(found.at + record::size(found.length)),
+                // Nobody can tell where the next would be.
+                Err(_) => lent,
+            };
+            Some(found.map_err(NotWon::from))
+        })
+    }
+
     /// A record that was lent and is to be lent again, and whether it was given back.
     fn find_returned(
         &self,
@@ -239,9 +263,8 @@ impl Queue {
         asks_for_the_dead: bool,
     ) -> Result<Option<(Found<'_>, bool)>, NotWon> {
         let mut alive = HashMap::new();
-        let mut at = self.words.head();
-        while at.number() != lent.number() {
-            let found = self.find(at)?;
+        for found in self.lent_records(lent) {
+            let found = found?;
             let lending = found.descriptor.lending();
             if lending == Lending::READY {
                 return Ok(Some((found, true)));
@@ -252,15 +275,33 @@ impl Queue {
                     return Ok(Some((found, false)));
                 }
             }
-            at = at.after_one(found.at + record::size(found.length));
+        }
+        if asks_for_the_dead {
+            self.count_again(lent);
         }
         Ok(None)
     }
 
-    /// Moves the head over what is done with, and frees it. Under the get lock.
-    pub(super) fn advance(&self) {
-        if self.max_attempts == 0 {
+    /// Who was killed at counting, or at moving the head, left the count too low. Under the get lock.
+    fn count_again(&self, lent: Cursor) {
+        let is_done = |lending: Lending| {
+            lending == Lending::DONE || lending.counter().is_some_and(|owner| !self.region().is_alive(owner))
+        };
+        // Whoever is alive and still counts is left out: what is done here was counted before, or never will be.
+        let found = self.lent_records(lent).map_while(Result::ok);
+        let done = found.filter(|found| is_done(found.descriptor.lending())).count();
+        let done = u32::try_from(done).unwrap_or(u32::MAX);
+        planted!("nobody-counts-for-the-dead", {
             return;
+        });
+        self.words.get.done.fetch_max(done, Ordering::AcqRel);
+    }
+
+    /// Moves the head over what is done with, and frees it; says whether it has moved. Under the get lock.
+    pub(super) fn advance(&self) -> bool {
+        let mut has_moved = false;
+        if self.max_attempts == 0 {
+            return has_moved;
         }
         let side = &self.words.get;
         let me = self.region().me();
@@ -272,13 +313,16 @@ impl Queue {
                 if planted!("the-count-is-not-set-right", is_wrong, false) {
                     side.done.store(0, Ordering::Release);
                 }
-                return;
+                return has_moved;
             }
-            let Ok(found) = self.find(head) else { return };
+            let Ok(found) = self.find(head) else { return has_moved };
             let lending = found.descriptor.lending();
-            let died_counting = || lending.counter().is_some_and(|owner| !self.region().is_alive(owner));
+            let died_counting = || {
+                let counter = planted!("who-dies-counting-keeps-the-head", lending.counter(), None);
+                counter.is_some_and(|owner| !self.region().is_alive(owner))
+            };
             if lending != Lending::DONE && !died_counting() {
-                return;
+                return has_moved;
             }
             let payload = match found.facts.flags.has(Flags::EXTENT) {
                 true => self.payload_blocks(&found.facts, found.length).unwrap_or_default(),
@@ -292,6 +336,7 @@ impl Queue {
             // In this order less seems to be done in between, and never more.
             side.uncount_done();
             side.commit(next);
+            has_moved = true;
             let freed: Vec<u32> = payload.into_iter().chain(found.left).collect();
             if !freed.is_empty() {
                 self.give_back(&freed);
@@ -303,13 +348,13 @@ impl Queue {
     pub(crate) fn finish_lent(&self, lent: &Lent) -> bool {
         let me = self.region().me();
         let Ok(descriptor) = self.descriptor(lent.at) else { return false };
-        if !descriptor.change(Lending::to(me), Lending::counted_by(me)) {
+        if !descriptor.change(Lending::to(me), Lending::being_counted_by(me)) {
             return false;
         }
         let side = &self.words.get;
         // The head stays before it until it is counted: whoever moves the head takes it off the count again.
         planted!("counted-behind-the-head", side.count_done(), ());
-        descriptor.change(Lending::counted_by(me), Lending::DONE);
+        descriptor.change(Lending::being_counted_by(me), Lending::DONE);
         planted!("counted-behind-the-head", {
             std::thread::yield_now();
             side.count_done();
@@ -320,13 +365,36 @@ impl Queue {
             self.advance();
         }
         self.space().notify_one_behind_a_change();
+        self.tell_if_all_is_done();
+        true
+    }
+
+    /// Behind the release of the get lock: in between, less seemed to be done than was, so whoever finished an item meanwhile may have told
+    /// nobody.
+    fn tell_of_the_head(&self, has_moved: bool) {
+        if has_moved {
+            self.space().notify_one_behind_a_change();
+            self.tell_if_all_is_done();
+        }
+    }
+
+    fn tell_if_all_is_done(&self) {
         if self.len() == 0 {
             self.joiners().notify_all();
             if self.words.tail().is_closed() {
                 self.items().notify_all();
             }
         }
-        true
+    }
+
+    /// Counts for the dead what they did not. Leaves the get lock alone if somebody has it.
+    pub(super) fn count_for_the_dead(&self) {
+        let side = &self.words.get;
+        if self.max_attempts > 0 && side.lock.try_acquire(self.party(GETTERS)).is_some() {
+            let _held = self.hold(&side.lock, GETTERS);
+            self.advance();
+            self.count_again(Cursor(side.lent.load(Ordering::Relaxed)));
+        }
     }
 
     /// The borrower gives the item back for others. Takes no lock.

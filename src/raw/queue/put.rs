@@ -247,6 +247,9 @@ impl Queue {
         }
         let tries = patience == Patience::Tries;
         // By plain loads first: who has to wait anyway leaves the lock alone.
+        if look.is_thorough() && self.is_full_at(tail) {
+            self.count_for_the_dead();
+        }
         if self.is_full_at(tail) {
             return if tries { Step::Done(Err(Refused::Full)) } else { self.wait_for_space() };
         }
@@ -309,7 +312,15 @@ impl Queue {
         self.room_before(head, tail)
     }
 
-    fn room_before(&self, head: Cursor, tail: Cursor) -> u64 {
-        self.max_items.saturating_sub(head.distance_to(tail).saturating_sub(self.done()))
+    fn room_before(&self, mut head: Cursor, tail: Cursor) -> u64 {
+        loop {
+            let done = self.done();
+            // Of records behind this head, if it is the head still.
+            let again = if done == 0 { head } else { self.words.head() };
+            if again == head {
+                return self.max_items.saturating_sub(head.distance_to(tail).saturating_sub(done));
+            }
+            head = again;
+        }
     }
 }

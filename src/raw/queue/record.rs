@@ -6,7 +6,7 @@ use crate::shm::{Owner, shared};
 
 shared! {
     /// What stands at the head of every record. Written under the put lock before the tail moves past it; after that only
-    /// `state` and `marks` change, under the get lock.
+    /// `marks` changes, under the get lock, and `state`, under that or by the borrower alone.
     pub(super) struct Descriptor[64] {
         /// Counted from the queue's beginning, wrapping with the cursors.
         number: AtomicU64,
@@ -102,7 +102,7 @@ impl Lending {
     }
 
     /// Done with, and about to be counted by its borrower.
-    pub(super) fn counted_by(owner: Owner) -> Self {
+    pub(super) fn being_counted_by(owner: Owner) -> Self {
         Self(Self::DONE.0 | Self::to(owner).0)
     }
 
