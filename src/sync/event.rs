@@ -9,7 +9,7 @@ use crate::shm::{Plan, Ref, Region};
 use crate::sync::CreateError;
 use crate::wait::{AnyWaiter, Bell, Deadline, Park, ParkUntil, Readiness, Waitable, blocking, never};
 #[cfg(feature = "tokio")]
-use crate::wait::{Cost, Suspend, at_once, suspended};
+use crate::wait::{Suspend, suspended};
 use crate::wire::handle;
 
 /// A flag that any number of processes, threads and tasks wait for: Python's `multiprocessing.Event`.
@@ -204,9 +204,7 @@ impl AioEvent {
         if !self.is_ours() {
             return Err(WaitError::Forked);
         }
-        if !at_once(Cost::STEP, || self.is_set()).await {
-            never(suspended(self.words.wait(&mut Suspend::new(), self.party())).await);
-        }
+        never(suspended(self.words.wait(&mut Suspend::new(), self.party())).await);
         Ok(())
     }
 }

@@ -61,11 +61,11 @@ thread_local! {
 const UNIT_OF_TIME: Duration = Duration::from_micros(1);
 
 impl Cost {
-    pub(crate) const UNIT: Self = Self(64);
+    pub(crate) const UNIT: Self = Self(128);
     /// Of an item that is nothing but its bytes.
-    pub(crate) const ITEM: Self = Self(8);
-    /// Of a lock that is free, or of a look at an event.
-    pub(crate) const STEP: Self = Self(1);
+    pub(crate) const ITEM: Self = Self(16);
+    /// Of a lock that is free.
+    pub(crate) const LOCK: Self = Self(1);
 
     /// Spends it. False: these parts were the last of a unit, which is due now.
     #[inline]
@@ -83,9 +83,9 @@ impl Cost {
     /// them: as many units as that took microseconds, up to one a step.
     fn pay(self, cx: &mut Context<'_>) -> Poll<()> {
         let steps = u32::from(Self::UNIT.0 / self.0.max(1));
-        let now = (steps > 1).then(Instant::now);
-        let since = now.and_then(|now| Some(now.duration_since(ASKED.replace(Some(now))?)));
-        let passed = since.map_or(1, |since| since.as_micros() / UNIT_OF_TIME.as_micros());
+        let now = Instant::now();
+        let since = ASKED.replace(Some(now)).map_or(UNIT_OF_TIME, |before| now.duration_since(before));
+        let passed = since.as_micros() / UNIT_OF_TIME.as_micros();
         let units = planted!("what-a-task-does-between-steps-is-free", passed, 1).clamp(1, steps.into());
         for _ in 0..units {
             ready!(pin!(suspended(std::future::ready(()))).poll(cx));
@@ -97,36 +97,37 @@ impl Cost {
 /// A first attempt, which takes its part of the budget before it is made: afterwards it would be too late to give way.
 #[inline]
 pub(crate) async fn at_once<T>(cost: Cost, mut attempt: impl FnMut() -> T) -> T {
-    if !cost.spend() {
-        poll_fn(|cx| cost.pay(cx)).await;
+    if cost.spend() {
+        return attempt();
     }
-    attempt()
+    suspended(poll_fn(move |_| Poll::Ready(attempt()))).await
 }
 
-/// A wait that is mostly over at its first attempt. That attempt is all that is inlined where the wait is awaited; what follows if it
+/// A wait that is mostly over at its first attempt. That attempt is all that is inlined where it is awaited; what follows if it
 /// gave nothing is boxed: for waits that take far longer than the box.
-pub(crate) struct AtOnceOr<A, R, F> {
+pub(crate) struct AtOnceOr<'a, A, R, T> {
     cost: Cost,
     attempt: A,
     rest: R,
-    under_way: Option<Pin<Box<F>>>,
+    // Of any kind, or how to drop it would be inlined, too.
+    under_way: Option<Pin<Box<dyn Future<Output = T> + Send + 'a>>>,
 }
 
 /// Makes `attempt`, and goes on with `rest` if that gave nothing. As [`at_once`], for what is so short that each step more is felt.
 #[inline]
-pub(crate) fn at_once_or<T, F: Future<Output = T>>(
+pub(crate) fn at_once_or<'a, T, F: Future<Output = T> + Send + 'a>(
     cost: Cost,
-    attempt: impl FnMut() -> Option<T> + Unpin,
-    rest: impl FnMut() -> F + Unpin,
-) -> impl Future<Output = T> {
+    attempt: impl FnMut() -> Option<T> + Send + Unpin,
+    rest: impl FnMut() -> F + Send + Unpin,
+) -> impl Future<Output = T> + Send {
     AtOnceOr { cost, attempt, rest, under_way: None }
 }
 
-impl<A, R, F, T> AtOnceOr<A, R, F>
+impl<'a, A, R, F, T> AtOnceOr<'a, A, R, T>
 where
     A: FnMut() -> Option<T>,
     R: FnMut() -> F,
-    F: Future<Output = T>,
+    F: Future<Output = T> + Send + 'a,
 {
     #[cold]
     #[inline(never)]
@@ -143,11 +144,11 @@ where
     }
 }
 
-impl<A, R, F, T> Future for AtOnceOr<A, R, F>
+impl<'a, A, R, F, T> Future for AtOnceOr<'a, A, R, T>
 where
     A: FnMut() -> Option<T> + Unpin,
     R: FnMut() -> F + Unpin,
-    F: Future<Output = T>,
+    F: Future<Output = T> + Send + 'a,
 {
     type Output = T;
 
@@ -375,10 +376,10 @@ mod tests {
     fn parts_add_up_to_units() {
         TAKEN.set(0);
         let due = |cost: Cost, times: usize| (0..times).filter(|_| !cost.spend()).count();
-        assert_eq!(due(Cost::STEP, 63), 0);
+        assert_eq!(due(Cost::LOCK, 127), 0);
         assert_eq!(due(Cost::ITEM, 1), 1, "one part is left of it");
         assert_eq!(due(Cost::UNIT, 3), 3);
         assert_eq!(due(Cost::ITEM, 8 * 4), 4);
-        assert_eq!(due(Cost::STEP, 64 * 4), 4);
+        assert_eq!(due(Cost::LOCK, 128 * 4), 4);
     }
 }

@@ -201,7 +201,7 @@ impl AioLock {
         location: &'static Location<'static>,
     ) -> impl Future<Output = Result<AioLockGuard, AcquireError>> + Send {
         let attempt = move || self.core.take_free(location).map(Ok);
-        at_once_or(Cost::STEP, attempt, move || self.coro_acquire_slowly(location))
+        at_once_or(Cost::LOCK, attempt, move || self.coro_acquire_slowly(location))
     }
 
     #[cfg(feature = "tokio")]
