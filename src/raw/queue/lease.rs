@@ -19,6 +19,7 @@ use super::cursor::Cursor;
 use super::get::NotTaken;
 use super::record::{self, Descriptor, Flags, Lending};
 use super::take::{Found, NotWon};
+use super::words::GetSide;
 use super::{GETTERS, Message, Patience, Queue};
 use crate::planted::planted;
 use crate::shm::Alive as _;
@@ -48,6 +49,19 @@ impl Lent {
 
     pub(crate) fn flags(&self) -> Flags {
         self.flags
+    }
+}
+
+impl GetSide {
+    /// Counts one more that is done with.
+    fn count_done(&self) {
+        self.done.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Counts one less.
+    fn uncount_done(&self) {
+        let less = |now: u32| Some(now.saturating_sub(1));
+        let _ = self.done.fetch_update(Ordering::AcqRel, Ordering::Acquire, less);
     }
 }
 

@@ -144,17 +144,6 @@ impl GetSide {
         // Release pairs with the Acquire of a putter's look at the head.
         self.head.store(to.0, Ordering::Release);
     }
-
-    /// Counts one more that is done with.
-    pub(super) fn count_done(&self) {
-        self.done.fetch_add(1, Ordering::AcqRel);
-    }
-
-    /// Counts one less.
-    pub(super) fn uncount_done(&self) {
-        let less = |now: u32| Some(now.saturating_sub(1));
-        let _ = self.done.fetch_update(Ordering::AcqRel, Ordering::Acquire, less);
-    }
 }
 
 impl Ease {
