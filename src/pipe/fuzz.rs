@@ -7,6 +7,7 @@ use super::connection::{AioReceiver, AioSender};
 use super::end::End;
 use super::frames::{self, UnderWay};
 use super::link::Link;
+use super::packet::is_warning;
 use super::passed::Passed;
 use crate::sys::{socket, spill};
 use crate::wire::dice::{Dice, rounds};
@@ -61,7 +62,7 @@ fn packets_of_a_pipe() {
                 [dice.word().to_le_bytes()[1] & 7, 0, 0, 0, 0, 0, 0, 0, 1, 5, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0];
             let (packet, descriptors) = (dice.packet(&start), dice.descriptors());
             // A warning is no message.
-            let is_message = packet.first().is_some_and(|flags| flags & 7 != 1);
+            let is_message = packet.first().is_some_and(|&flags| !is_warning(flags));
             thrown += usize::from(throw(&raw, &packet, &descriptors) && is_message);
         }
         for _ in 0..thrown {

@@ -28,7 +28,7 @@ enum Transport {
 
 impl Link {
     pub(super) fn packets(socket: OwnedFd, max_length: u64, peer: Option<PeerCredentials>) -> Self {
-        Self::new(socket, max_length, peer, Transport::Packets(Packets::new(false)))
+        Self::packets_in_use(socket, max_length, peer, (false, false))
     }
 
     /// The same, of a pipe in use: whether others may receive from it, and whether packets with descriptors may come.

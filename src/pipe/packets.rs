@@ -26,7 +26,6 @@ pub(super) struct Packets {
 }
 
 /// What has been taken: from the look at a packet to its taking this is held.
-#[derive(Clone, Copy)]
 struct Taking {
     count: u64,
     /// From now on there may be descriptors in a packet.
@@ -136,22 +135,18 @@ impl Packets {
                 None if !taking.is_warned => Care::Blind,
                 known => Care::Looks(known),
             };
-            match packet::take(socket, care)? {
+            let taken = packet::take(socket, care)?;
+            taking.count += 1;
+            match taken {
                 Ok(Taken::Warning) => {
-                    taking.pass_warning();
+                    taking.is_warned = true;
                     warnings += 1;
                     if warnings > MOST_WARNINGS {
                         break Err(RecvError::Damaged("it is one warning after the other"));
                     }
                 }
-                Ok(Taken::Message(message)) => {
-                    taking.count += 1;
-                    break Ok(message);
-                }
-                Err(error) => {
-                    taking.count += 1;
-                    break Err(error);
-                }
+                Ok(Taken::Message(message)) => break Ok(message),
+                Err(error) => break Err(error),
             }
         };
         if let Ok(taken) = &taken {
@@ -175,7 +170,8 @@ impl Packets {
                 Some(flags) if packet::is_warning(flags) && !self.is_shared() => {
                     match packet::take(socket, Care::Looks(Some(flags))) {
                         Some(Ok(Taken::Warning)) => {
-                            taking.pass_warning();
+                            taking.count += 1;
+                            taking.is_warned = true;
                             warnings += 1;
                         }
                         _ => return Ok(true),
@@ -190,13 +186,6 @@ impl Packets {
     pub(super) fn has_sender_here(&self) -> bool {
         let last = Cpu::from_bits(self.sender.load(Ordering::Relaxed));
         last != Cpu::UNKNOWN && last == Cpu::here()
-    }
-}
-
-impl Taking {
-    fn pass_warning(&mut self) {
-        self.count += 1;
-        self.is_warned = true;
     }
 }
 

@@ -76,13 +76,11 @@ impl Cost {
         TAKEN.set(if is_left { taken } else { taken - Self::UNIT.0 });
         is_left
     }
-}
 
-impl Cost {
     /// Asks tokio for the unit that is due. Steps that are a small part of one are taken for more where the task did other things between
     /// them: as many units as that took microseconds, up to one a step.
     fn pay(self, cx: &mut Context<'_>) -> Poll<()> {
-        let steps = u32::from(Self::UNIT.0 / self.0.max(1));
+        let steps = u32::from(Self::UNIT.0 / self.0);
         let now = Instant::now();
         let since = ASKED.replace(Some(now)).map_or(UNIT_OF_TIME, |before| now.duration_since(before));
         let passed = since.as_micros() / UNIT_OF_TIME.as_micros();

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use super::cursor::Cursor;
 use super::record::Flags;
 use super::take::{NotWon, Rest, WonMany};
-use super::{GETTERS, Patience, Queue};
+use super::{GETTERS, Patience, Queue, until_counted};
 use crate::shm::atomic::Ordering;
 use crate::wait::{Look, ParkUntil, Step, Waiter, blocking, until};
 
@@ -66,14 +66,8 @@ impl Queue {
         into: &mut Incoming,
         patience: Patience,
     ) -> Result<Result<(), NotTaken>, W::GaveUp> {
-        let (mut has_waited, mut came_at_once) = (false, true);
-        let won = until(waiter, |look| {
-            self.count_wait_of_get(look, &mut has_waited);
-            let step = self.attempt_get(look, into, patience);
-            came_at_once &= matches!(step, Step::Done(_));
-            step
-        })
-        .await?;
+        let attempt = |look| self.attempt_get(look, into, patience);
+        let (won, came_at_once) = until_counted(waiter, &self.words.get.waits, attempt).await?;
         Ok(won.and_then(|more| {
             if !came_at_once {
                 self.words.get.ease.learn(more);
@@ -131,14 +125,8 @@ impl Queue {
         basket: &mut impl Basket,
         patience: Patience,
     ) -> Result<Result<(), NotTaken>, W::GaveUp> {
-        let (mut has_waited, mut came_at_once) = (false, true);
-        let won = until(waiter, |look| {
-            self.count_wait_of_get(look, &mut has_waited);
-            let step = self.attempt_get_many(look, most, basket, patience);
-            came_at_once &= matches!(step, Step::Done(_));
-            step
-        })
-        .await?;
+        let attempt = |look| self.attempt_get_many(look, most, basket, patience);
+        let (won, came_at_once) = until_counted(waiter, &self.words.get.waits, attempt).await?;
         Ok(won.and_then(|won| {
             if !came_at_once {
                 self.words.get.ease.learn(won.count > 1 || won.more);
@@ -176,13 +164,6 @@ impl Queue {
                 // Whatever it is, the next get is told.
                 _ => return Ok(()),
             }
-        }
-    }
-
-    pub(super) fn count_wait_of_get(&self, look: Look, has_waited: &mut bool) {
-        if look.is_listed() && !*has_waited {
-            *has_waited = true;
-            self.words.get.waits.fetch_add(1, Ordering::Relaxed);
         }
     }
 

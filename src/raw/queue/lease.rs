@@ -20,7 +20,7 @@ use super::get::NotTaken;
 use super::record::{self, Descriptor, Flags, Lending};
 use super::take::{Found, NotWon};
 use super::words::GetSide;
-use super::{GETTERS, Message, Patience, Queue};
+use super::{GETTERS, Message, Patience, Queue, until_counted};
 use crate::planted::planted;
 use crate::shm::Alive as _;
 use crate::shm::atomic::Ordering;
@@ -58,6 +58,14 @@ impl GetSide {
         self.done.fetch_add(1, Ordering::AcqRel);
     }
 
+    /// Who was killed at counting, or at moving the head, left the count too low.
+    fn count_at_least(&self, done: u32) {
+        planted!("nobody-counts-for-the-dead", {
+            return;
+        });
+        self.done.fetch_max(done, Ordering::AcqRel);
+    }
+
     /// Counts one less.
     fn uncount_done(&self) {
         let less = |now: u32| Some(now.saturating_sub(1));
@@ -86,9 +94,7 @@ impl Queue {
         dead: Option<&Queue>,
         patience: Patience,
     ) -> Result<Result<Lent, NotTaken>, W::GaveUp> {
-        let mut has_waited = false;
-        let lent = until(waiter, |look| {
-            self.count_wait_of_get(look, &mut has_waited);
+        let (lent, _) = until_counted(waiter, &self.words.get.waits, |look| {
             loop {
                 match self.attempt_borrow(look, into, patience) {
                     Step::Done(Ok(lent)) if lent.attempts > self.max_attempts => {
@@ -129,13 +135,7 @@ impl Queue {
                 if let Step::Wait(spot) = lock.attempt(look, self.party(GETTERS)) {
                     return Step::Wait(spot);
                 }
-                let has_moved = {
-                    let _held = self.hold(lock, GETTERS);
-                    let has_moved = self.advance();
-                    is_done = self.has_equal_ends();
-                    has_moved
-                };
-                self.tell_of_the_head(has_moved);
+                is_done = self.having_advanced(|| self.has_equal_ends());
             }
             if is_done || tries { Step::Done(is_done) } else { Step::Wait(self.joiners()) }
         })
@@ -182,14 +182,11 @@ impl Queue {
         if let Step::Wait(spot) = side.lock.attempt(look, self.party(GETTERS)) {
             return Step::Wait(spot);
         }
-        let (has_moved, lent, is_over) = {
-            let _held = self.hold(&side.lock, GETTERS);
-            let has_moved = self.advance();
+        let (lent, is_over) = self.having_advanced(|| {
             let lent = self.lend(into, looks_around);
             // What others have borrowed may come back: it is not over before that is done with, too. Behind a closed tail nothing comes.
-            (has_moved, lent, self.has_equal_ends() && self.words.tail().is_closed())
-        };
-        self.tell_of_the_head(has_moved);
+            (lent, self.has_equal_ends() && self.words.tail().is_closed())
+        });
         match lent {
             Ok(lent) => {
                 if lent.more && look.is_listed() {
@@ -276,7 +273,7 @@ impl Queue {
         lent: Cursor,
         asks_for_the_dead: bool,
     ) -> Result<Option<(Found<'_>, bool)>, NotWon> {
-        let mut alive = HashMap::new();
+        let (mut alive, mut done) = (HashMap::new(), 0);
         for found in self.lent_records(lent) {
             let found = found?;
             let lending = found.descriptor.lending();
@@ -289,26 +286,19 @@ impl Queue {
                     return Ok(Some((found, false)));
                 }
             }
+            done += u32::from(asks_for_the_dead && self.has_been_counted(lending));
         }
         if asks_for_the_dead {
-            self.count_again(lent);
+            self.words.get.count_at_least(done);
         }
         Ok(None)
     }
 
-    /// Who was killed at counting, or at moving the head, left the count too low. Under the get lock.
-    fn count_again(&self, lent: Cursor) {
-        let is_done = |lending: Lending| {
-            lending == Lending::DONE || lending.counter().is_some_and(|owner| !self.region().is_alive(owner))
-        };
-        // Whoever is alive and still counts is left out: what is done here was counted before, or never will be.
-        let found = self.lent_records(lent).map_while(Result::ok);
-        let done = found.filter(|found| is_done(found.descriptor.lending())).count();
-        let done = u32::try_from(done).unwrap_or(u32::MAX);
-        planted!("nobody-counts-for-the-dead", {
-            return;
-        });
-        self.words.get.done.fetch_max(done, Ordering::AcqRel);
+    /// Whether a record is done with and was counted before, or never will be: its borrower died at that. One that is alive and still
+    /// counts has to be waited for.
+    fn has_been_counted(&self, lending: Lending) -> bool {
+        let counter = planted!("who-dies-counting-keeps-the-head", lending.counter(), None);
+        lending == Lending::DONE || counter.is_some_and(|owner| !self.region().is_alive(owner))
     }
 
     /// Moves the head over what is done with, and frees it; says whether it has moved. Under the get lock.
@@ -330,12 +320,7 @@ impl Queue {
                 return has_moved;
             }
             let Ok(found) = self.find(head) else { return has_moved };
-            let lending = found.descriptor.lending();
-            let died_counting = || {
-                let counter = planted!("who-dies-counting-keeps-the-head", lending.counter(), None);
-                counter.is_some_and(|owner| !self.region().is_alive(owner))
-            };
-            if lending != Lending::DONE && !died_counting() {
+            if !self.has_been_counted(found.descriptor.lending()) {
                 return has_moved;
             }
             let payload = match found.facts.flags.has(Flags::EXTENT) {
@@ -383,13 +368,18 @@ impl Queue {
         true
     }
 
-    /// Behind the release of the get lock: in between, less seemed to be done than was, so whoever finished an item meanwhile may have told
-    /// nobody.
-    fn tell_of_the_head(&self, has_moved: bool) {
+    /// Moves the head and does `what`, with the get lock, which the caller has taken and which is given back. While the head moves, less seems
+    /// to be done than is, so whoever finished an item meanwhile may have told nobody: that is made good.
+    fn having_advanced<R>(&self, what: impl FnOnce() -> R) -> R {
+        let (has_moved, out) = {
+            let _held = self.hold(&self.words.get.lock, GETTERS);
+            (self.advance(), what())
+        };
         if has_moved {
             self.space().notify_one_behind_a_change();
             self.tell_if_all_is_done();
         }
+        out
     }
 
     fn tell_if_all_is_done(&self) {
@@ -405,9 +395,12 @@ impl Queue {
     pub(super) fn count_for_the_dead(&self) {
         let side = &self.words.get;
         if self.max_attempts > 0 && side.lock.try_acquire(self.party(GETTERS)).is_some() {
-            let _held = self.hold(&side.lock, GETTERS);
-            self.advance();
-            self.count_again(Cursor(side.lent.load(Ordering::Relaxed)));
+            self.having_advanced(|| {
+                let records = self.lent_records(Cursor(side.lent.load(Ordering::Relaxed)));
+                let lendings = records.map_while(Result::ok).map(|found| found.descriptor.lending());
+                let done = lendings.filter(|lending| self.has_been_counted(*lending)).count();
+                side.count_at_least(u32::try_from(done).unwrap_or(u32::MAX));
+            });
         }
     }
 

@@ -51,9 +51,9 @@ pub(crate) use words::{Options, QueueWords};
 use holders::Holders;
 
 use super::{LockWords, Party};
-use crate::shm::atomic::Ordering;
+use crate::shm::atomic::{AtomicU64, Ordering};
 use crate::shm::{Area, AttachError, Plan, Ref, Region};
-use crate::wait::{Bell, Deadline, Spot, Step};
+use crate::wait::{Bell, Deadline, Look, Spot, Step, Waiter, until};
 
 /// The bells of a queue's region.
 const GETTERS: usize = 0;
@@ -96,6 +96,26 @@ pub(crate) enum Patience {
     Waits,
     /// Not at all.
     Tries,
+}
+
+/// [`until`], which adds to `waits` if it comes to a sleep, and says whether the first look was enough.
+async fn until_counted<'a, W: Waiter, T>(
+    waiter: &mut W,
+    waits: &AtomicU64,
+    mut attempt: impl FnMut(Look) -> Step<'a, T> + Send,
+) -> Result<(T, bool), W::GaveUp> {
+    let (mut has_waited, mut came_at_once) = (false, true);
+    let out = until(waiter, |look| {
+        if look.is_listed() && !has_waited {
+            has_waited = true;
+            waits.fetch_add(1, Ordering::Relaxed);
+        }
+        let step = attempt(look);
+        came_at_once &= matches!(step, Step::Done(_));
+        step
+    })
+    .await?;
+    Ok((out, came_at_once))
 }
 
 /// A lock that is held, given back in a panic too.

@@ -7,7 +7,7 @@ use super::blocks::BLOCK;
 use super::cursor::Cursor;
 use super::place::NotPlaced;
 use super::record::{self, Flags};
-use super::{PUTTERS, Patience, Queue};
+use super::{PUTTERS, Patience, Queue, until_counted};
 use crate::planted::planted;
 use crate::shm::atomic::Ordering;
 use crate::wait::{Look, ParkUntil, Step, Waiter, blocking, until};
@@ -74,14 +74,8 @@ impl Queue {
             }
         }
         let first = extent.as_ref().and_then(|extent| extent.blocks.first().copied());
-        let (mut has_waited, mut went_at_once) = (false, true);
-        let done = until(waiter, |look| {
-            self.count_wait(look, &mut has_waited);
-            let step = self.attempt_put(look, message, first, patience);
-            went_at_once &= matches!(step, Step::Done(_));
-            step
-        })
-        .await?;
+        let attempt = |look| self.attempt_put(look, message, first, patience);
+        let (done, went_at_once) = until_counted(waiter, &self.words.put.waits, attempt).await?;
         if done.is_ok()
             && let Some(extent) = &mut extent
         {
@@ -128,14 +122,8 @@ impl Queue {
         from: usize,
         patience: Patience,
     ) -> Result<Result<usize, Refused>, W::GaveUp> {
-        let (mut has_waited, mut went_at_once) = (false, true);
-        let done = until(waiter, |look| {
-            self.count_wait(look, &mut has_waited);
-            let step = self.attempt_put_many(look, messages, from, patience);
-            went_at_once &= matches!(step, Step::Done(_));
-            step
-        })
-        .await?;
+        let attempt = |look| self.attempt_put_many(look, messages, from, patience);
+        let (done, went_at_once) = until_counted(waiter, &self.words.put.waits, attempt).await?;
         if !went_at_once && done.is_ok() {
             self.learn_of_room();
         }
@@ -158,13 +146,6 @@ impl Queue {
         match self.attempt_put_many(Look::Glance, messages, from, patience) {
             Step::Done(done) => Some(done),
             Step::Wait(_) => None,
-        }
-    }
-
-    fn count_wait(&self, look: Look, has_waited: &mut bool) {
-        if look.is_listed() && !*has_waited {
-            *has_waited = true;
-            self.words.put.waits.fetch_add(1, Ordering::Relaxed);
         }
     }
 
