@@ -35,6 +35,7 @@ thread_local! {
 }
 
 /// Does what the parent asks for, and ends the process.
+#[inline]
 pub(super) fn attend(socket: OwnedFd) -> ! {
     let socket = PARENT.get_or_init(|| socket);
     match begin(socket) {

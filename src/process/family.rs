@@ -23,6 +23,7 @@ pub(super) fn me() -> &'static Me {
 }
 
 /// Called before anything in a child could have asked.
+#[inline]
 pub(super) fn become_child(role: Role) {
     let _ = ME.set(Me { name: role.name, line: role.line, parent: Some(role.parent) });
 }

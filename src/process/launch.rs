@@ -4,10 +4,10 @@
 //! its work, the death of its parent included, and this process never waits for it.
 
 use std::collections::BTreeMap;
-use std::ffi::{CString, OsString};
+use std::ffi::{CString, OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use super::{family, init};
 use crate::EncodeError;
 use crate::planted::planted;
 use crate::sys::inherit::{clear_of_stdio, closed_stdio, mark};
-use crate::sys::spawn::{self, SpawnPlan};
+use crate::sys::spawn::{self, HasZero, SpawnPlan, Strings};
 use crate::sys::{pidfd, socket};
 use crate::wire::frame::{self, FrameError};
 use crate::wire::{Codec, Postcard};
@@ -60,6 +60,7 @@ pub(super) struct Launched {
 }
 
 /// The mark that a parent left in the environment. Takes it out if it can.
+#[inline]
 pub(super) fn inherited() -> Option<(RawFd, u64, u32)> {
     let text = std::env::var(VARIABLE).ok()?;
     crate::sys::inherit::remove_variable(VARIABLE);
@@ -176,19 +177,21 @@ fn send(socket: &OwnedFd, kind: u8, bytes: &[u8], descriptors: &[OwnedFd]) -> Re
 fn run(
     null: &[RawFd],
     descriptors: &[(BorrowedFd<'_>, RawFd)],
-    env: &[CString],
+    env: &Strings,
     current_dir: Option<PathBuf>,
     process_group: Option<i32>,
 ) -> Result<u32, SpawnError> {
     let path = EXECUTABLE.read().clone().unwrap_or_else(|| SELF.into());
     let program = c_string(path.as_os_str().as_bytes())?;
     // Its own arguments again: whatever stands before `init` in `main` finds what it expects.
-    let args: Result<Vec<_>, _> = std::env::args_os().map(|arg| c_string(arg.into_vec())).collect();
-    let dir = current_dir.as_ref().map(|dir| c_string(dir.as_os_str().as_bytes())).transpose()?;
-    let mut args = args?;
-    if args.is_empty() {
-        args.push(program.clone());
+    let mut args = Strings::default();
+    for arg in std::env::args_os() {
+        args.push(&[arg.as_bytes()]).map_err(zero)?;
     }
+    if args.is_empty() {
+        args.push(&[program.as_bytes()]).map_err(zero)?;
+    }
+    let dir = current_dir.as_ref().map(|dir| c_string(dir.as_os_str().as_bytes())).transpose()?;
     let plan = SpawnPlan {
         program: &program,
         args: &args,
@@ -212,22 +215,32 @@ fn environment(
     clear: bool,
     changes: Vec<(OsString, OsString)>,
     (number, inode): (RawFd, u64),
-) -> Result<Vec<CString>, SpawnError> {
-    let mut all: BTreeMap<OsString, OsString> =
-        if clear { BTreeMap::new() } else { std::env::vars_os().collect() };
-    all.extend(changes);
-    all.insert(VARIABLE.into(), format!("{number}:{inode}:{}", std::process::id()).into());
-    let line = |(key, value): (OsString, OsString)| {
-        if key.is_empty() || key.as_bytes().contains(&b'=') {
-            return Err(invalid("the name of an environment variable is empty or contains '='"));
+) -> Result<Strings, SpawnError> {
+    // The last change of a variable counts.
+    let mut changes: BTreeMap<OsString, OsString> = changes.into_iter().collect();
+    if changes.keys().any(|key| key.is_empty() || key.as_bytes().contains(&b'=')) {
+        return Err(invalid("the name of an environment variable is empty or contains '='"));
+    }
+    changes.insert(VARIABLE.into(), format!("{number}:{inode}:{}", std::process::id()).into());
+    let mut env = Strings::default();
+    let mut push = |key: &OsStr, value: &OsStr| env.push(&[key.as_bytes(), b"=", value.as_bytes()]);
+    if !clear {
+        for (key, value) in std::env::vars_os().filter(|(key, _)| !changes.contains_key(key)) {
+            push(&key, &value).map_err(zero)?;
         }
-        c_string([key.as_bytes(), b"=", value.as_bytes()].concat())
-    };
-    all.into_iter().map(line).collect()
+    }
+    for (key, value) in &changes {
+        push(key, value).map_err(zero)?;
+    }
+    Ok(env)
 }
 
 fn c_string(text: impl Into<Vec<u8>>) -> Result<CString, SpawnError> {
-    CString::new(text).map_err(|_| invalid("a path, an argument or a variable contains a zero byte"))
+    CString::new(text).map_err(|_| zero(HasZero))
+}
+
+fn zero(_: HasZero) -> SpawnError {
+    invalid("a path, an argument or a variable contains a zero byte")
 }
 
 fn invalid(why: &'static str) -> SpawnError {

@@ -25,6 +25,7 @@ pub(crate) fn mark(socket: impl AsFd) -> io::Result<(RawFd, u64)> {
 
 /// Takes the socket of that mark, or nothing if the text means nothing here: the number is something else, or it was left
 /// to another process, of which this one is a descendant.
+#[inline]
 pub(crate) fn take(number: RawFd, inode: u64, parent: u32) -> Option<OwnedFd> {
     if number < FIRST {
         return None;
@@ -47,6 +48,7 @@ pub(crate) fn take(number: RawFd, inode: u64, parent: u32) -> Option<OwnedFd> {
     Some(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
+#[inline]
 fn has_hung_up(socket: BorrowedFd<'_>) -> bool {
     let mut fds = [PollFd::from_borrowed_fd(socket, PollFlags::empty())];
     poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) == Ok(1)

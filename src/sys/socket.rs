@@ -64,6 +64,7 @@ pub(crate) fn receive(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<Packet
 }
 
 /// [`receive`] of a packet without descriptors, for which the kernel has less to do. It drops those that are there.
+#[inline]
 pub(crate) fn receive_bytes(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<Packet> {
     let flags = RecvFlags::DONTWAIT | RecvFlags::TRUNC;
     let (length, whole) = rustix::io::retry_on_intr(|| recv(&socket, &mut *buffer, flags))?;
@@ -85,10 +86,11 @@ pub(crate) fn discard(socket: impl AsFd) {
     });
 }
 
-/// How long the next packet is, which stays where it is: zero at the end.
-pub(crate) fn peek_length(socket: impl AsFd) -> io::Result<usize> {
+/// How long the next packet is, which stays where it is, and its first bytes: zero at the end.
+#[inline]
+pub(crate) fn peek_bytes(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
     let how = RecvFlags::DONTWAIT | RecvFlags::PEEK | RecvFlags::TRUNC;
-    let (_, length) = rustix::io::retry_on_intr(|| recv(&socket, &mut [0; 0], how))?;
+    let (_, length) = rustix::io::retry_on_intr(|| recv(&socket, &mut *buffer, how))?;
     Ok(length)
 }
 

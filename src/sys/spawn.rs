@@ -2,25 +2,61 @@
 
 #![allow(unsafe_code)]
 
-use std::ffi::{CStr, CString, c_char, c_int};
+use std::ffi::{CStr, c_char, c_int};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
-use std::ptr::null;
+use std::ptr::null_mut;
 
 use crate::planted::planted;
 
 /// What a new process gets.
 pub(crate) struct SpawnPlan<'a> {
     pub(crate) program: &'a CStr,
-    pub(crate) args: &'a [CString],
-    pub(crate) env: &'a [CString],
+    pub(crate) args: &'a Strings,
+    pub(crate) env: &'a Strings,
     pub(crate) current_dir: Option<&'a CStr>,
     pub(crate) process_group: Option<i32>,
     /// Each descriptor with the number that it has in the child. Sources must not lie where a later target does.
     pub(crate) descriptors: &'a [(BorrowedFd<'a>, RawFd)],
     /// Numbers that are opened on `/dev/null`.
     pub(crate) null: &'a [RawFd],
+}
+
+/// Strings as `exec` takes them, one behind the other: an environment has dozens, and an allocation for each takes longer than
+/// all else that is done for a child here.
+#[derive(Debug, Default)]
+pub(crate) struct Strings {
+    text: Vec<u8>,
+    starts: Vec<usize>,
+}
+
+/// There is a zero byte within a string.
+#[derive(Debug)]
+pub(crate) struct HasZero;
+
+impl Strings {
+    /// Appends a string that consists of these parts.
+    pub(crate) fn push(&mut self, parts: &[&[u8]]) -> Result<(), HasZero> {
+        if parts.iter().any(|part| part.contains(&0)) {
+            return Err(HasZero);
+        }
+        self.starts.push(self.text.len());
+        parts.iter().for_each(|part| self.text.extend_from_slice(part));
+        self.text.push(0);
+        Ok(())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.starts.is_empty()
+    }
+
+    /// Pointers that are only read, and a null at the end.
+    fn pointers(&self) -> Vec<*mut c_char> {
+        let text = self.text.as_ptr().cast::<c_char>().cast_mut();
+        let strings = self.starts.iter().map(|&start| text.wrapping_add(start));
+        strings.chain([null_mut()]).collect()
+    }
 }
 
 /// Signals that a child meets with their default action, whatever the parent ignores: `terminate` and `interrupt`
@@ -42,9 +78,9 @@ pub(crate) fn spawn(plan: &SpawnPlan<'_>) -> io::Result<u32> {
     }
     let mut attributes = Attributes::new()?;
     attributes.fill(plan.process_group)?;
-    let (args, env) = (pointers(plan.args), pointers(plan.env));
+    let (args, env) = (plan.args.pointers(), plan.env.pointers());
     let mut pid = 0;
-    // SAFETY: the program and all strings are C strings, both arrays end with a null, and the actions and attributes
+    // SAFETY: the program and all strings end with a zero byte, both arrays with a null, and the actions and attributes
     // are initialised; all of them outlive the call.
     let failed = unsafe {
         libc::posix_spawn(
@@ -62,11 +98,6 @@ pub(crate) fn spawn(plan: &SpawnPlan<'_>) -> io::Result<u32> {
 
 fn checked(error: c_int) -> io::Result<()> {
     if error == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(error)) }
-}
-
-/// As `exec` wants them: pointers that are only read, and a null at the end.
-fn pointers(strings: &[CString]) -> Vec<*mut c_char> {
-    strings.iter().map(|text| text.as_ptr()).chain([null()]).map(<*const c_char>::cast_mut).collect()
 }
 
 /// `posix_spawn_file_actions_t`.

@@ -114,22 +114,28 @@ fn errno(result: io::Result<()>) -> Result<(), Errno> {
     result.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
 }
 
-/// Takes a message, or `None` where none lies ready.
+/// Takes a message, or `None` where none lies ready. Nobody else may take from this socket meanwhile.
+///
+/// In line, and as bytes if it can be: a new process meets each page of code for the first time, and what it does not meet is not
+/// paid for.
+#[inline]
 pub(crate) fn receive(from: impl AsFd) -> Result<Option<Frame>, FrameError> {
     let from = from.as_fd();
     // Asked first: in a new process every page of a buffer for the longest has to be made first. Where that gives no length there
     // may be a message all the same: a reset is told of once, by this look, and what was sent before lies behind it.
     let longest = HEADER + INLINE;
-    let length = socket::peek_length(from).ok().filter(|&length| length > 0).unwrap_or(longest);
+    let mut next = [0; HEADER];
+    let length = socket::peek_bytes(from, &mut next).ok().filter(|&length| length > 0).unwrap_or(longest);
+    let is_plain = Header::from_bytes(&next).is_some_and(|header| header.descriptors == 0);
     let mut buffer = vec![0; length.clamp(HEADER, longest)];
-    let Some(packet) = packet(from, &mut buffer)? else { return Ok(None) };
+    let Some(packet) = packet(from, &mut buffer, is_plain)? else { return Ok(None) };
     buffer.truncate(packet.length);
     let header =
         buffer.first_chunk().and_then(Header::from_bytes).ok_or(FrameError::Damaged("its header"))?;
     let mut descriptors = packet.descriptors;
     let expected = usize::try_from(header.descriptors).map_err(|_| FrameError::Damaged("its count"))?;
     while descriptors.len() < expected {
-        match self::packet(from, &mut [0])? {
+        match self::packet(from, &mut [0], false)? {
             Some(more) if !more.descriptors.is_empty() => descriptors.extend(more.descriptors),
             _ => return Err(FrameError::Damaged("descriptors are missing")),
         }
@@ -149,10 +155,18 @@ pub(crate) fn receive(from: impl AsFd) -> Result<Option<Frame>, FrameError> {
     Ok(Some(Frame { kind: header.kind, bytes, descriptors }))
 }
 
-fn packet(from: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<Option<socket::Packet>, FrameError> {
+/// Takes one packet; one that is plain, without room for descriptors.
+#[inline]
+fn packet(
+    from: BorrowedFd<'_>,
+    buffer: &mut [u8],
+    is_plain: bool,
+) -> Result<Option<socket::Packet>, FrameError> {
     let mut was_reset = false;
     loop {
-        match socket::receive(from, buffer) {
+        let taken =
+            if is_plain { socket::receive_bytes(from, buffer) } else { socket::receive(from, buffer) };
+        match taken {
             Ok(packet) if packet.descriptors_lost => return Err(FrameError::NoDescriptors),
             Ok(packet) if packet.bytes_lost => return Err(FrameError::Damaged("it is too long")),
             Ok(packet) if packet.length == 0 => return Ok(None),
