@@ -27,7 +27,8 @@ an-ending-is-forgotten                process case_01
 the-leash-is-the-handles              daemon case_16
 a-dropped-handle-reaps-nothing        process_family a_child_without
 a-spawn-reaps-nothing                 process_family a_child_without
-a-greeting-is-not-heard               process_failures case_09_exit
+who-never-began-ended-silently        init_missing
+who-holds-it-open-has-read-it         init_late
 no-check-for-a-dead-owner             lock case_64
 no-second-look-after-listing,an-unbounded-sleep          event case_89
 no-look-after-listing-with-the-runtime,an-unbounded-sleep event case_89_no_wake_up_is_lost_between_tasks

@@ -22,6 +22,11 @@ fn main() {
         Ok("for ever") => kit::sleep_for_ever(),
         Ok("and exit") => std::process::exit(5),
         Ok("and abort") => std::process::abort(),
+        Ok("and leave a process") => {
+            // It inherits what this one does, and so holds the child's end of the socket open. Ends with its input.
+            std::process::Command::new("cat").spawn().unwrap();
+            std::process::exit(5)
+        }
         _ => {}
     }
     aioprocessing::init();
@@ -87,6 +92,11 @@ fn a_child_that_dies_before_its_handshake() {
         assert!(matches!(face.join(&child), Err(JoinError::Signaled { signal: 9, .. })));
         assert!(matches!(face.join(&waiting("and abort")), Err(JoinError::Signaled { signal: 6, .. })));
         assert!(matches!(face.join(&waiting("and exit")), Err(JoinError::NotInitialised)));
+        let builder = AioProcess::builder().env(WAIT, "and leave a process").stdin(Stdio::piped());
+        let child = builder.spawn(|| (), ()).unwrap();
+        let held = child.take_stdin();
+        assert!(matches!(face.join(&child), Err(JoinError::NotInitialised)));
+        drop(held);
         // With arguments that lie unread, and a file of them.
         let builder = AioProcess::builder().env(WAIT, "and exit");
         let child = builder.spawn(|text: String| text, ("x".repeat(1 << 20),)).unwrap();

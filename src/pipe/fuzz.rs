@@ -39,7 +39,7 @@ impl Dice {
                 0 => std::fs::File::open("/dev/null").unwrap().into(),
                 1 => std::io::pipe().unwrap().0.into(),
                 2 => socket::pair().unwrap().0,
-                _ => spill::store(&self.bytes(100)).unwrap(),
+                _ => spill::store(&[&self.bytes(100)]).unwrap(),
             })
             .collect()
     }

@@ -10,9 +10,7 @@ use rustix::process::{Resource, Rlimit, setpriority_process, setrlimit};
 use rustix::thread::{CpuSet, sched_setaffinity, set_name};
 
 use super::function::Ran;
-use super::message::{
-    ARGUMENTS, FAILED, Failure, HELLO, PANICKED, Panic, RETURNED, Role, SETUP, Settings, Setup,
-};
+use super::message::{FAILED, Failure, PANICKED, Panic, RETURNED, Role, START, Settings, Setup};
 use super::{family, init};
 use crate::planted::planted;
 use crate::sys::entry::{Entry, Misplaced};
@@ -54,30 +52,31 @@ struct Job {
     )]
     name: String,
     entry: &'static Entry<Ran>,
-    args: Frame,
+    /// With the arguments at the end of its bytes, from here on.
+    message: Frame,
+    args_at: usize,
 }
 
-/// Takes the parent's messages and becomes what they say.
+/// Takes the parent's message and becomes what it says.
 fn begin(socket: &OwnedFd) -> Result<Job, Failure> {
-    let mut setup = expect(socket, SETUP)?;
-    if let Some(leash) = setup.descriptors.pop() {
-        wear(leash)?;
-    }
-    say(HELLO, &[], &[]);
-    let setup: Setup = decoded(&setup.bytes)?;
-    let entry = Entry::<Ran>::at(&setup.place).map_err(|misplaced| match misplaced {
+    let mut message = expect(socket, START)?;
+    let (setup, args) =
+        Setup::split(&message.bytes).ok_or_else(|| Failure::Message("its lengths".to_owned()))?;
+    let args_at = message.bytes.len() - args.len();
+    let entry = Entry::<Ran>::at(&decoded(setup.place)?).map_err(|misplaced| match misplaced {
         Misplaced::OtherBuild => Failure::OtherBuild,
         Misplaced::NoEntry => Failure::NoFunction,
     })?;
-    let role: Role = decoded(&setup.role)?;
-    if role.is_daemon && LEASH.get().is_none() {
-        return Err(Failure::Message("the pipe of a daemon".to_owned()));
+    let role: Role = decoded(setup.role)?;
+    if role.is_daemon {
+        let leash = message.descriptors.pop();
+        wear(leash.ok_or_else(|| Failure::Message("the pipe of a daemon is missing".to_owned()))?)?;
     }
     take_name(&role.name);
     settle(&role.settings)?;
     let name = role.name.clone();
     family::become_child(role);
-    Ok(Job { name, entry, args: expect(socket, ARGUMENTS)? })
+    Ok(Job { name, entry, message, args_at })
 }
 
 fn expect(socket: &OwnedFd, kind: u8) -> Result<Frame, Failure> {
@@ -160,10 +159,10 @@ fn on_a_thread(job: Job) -> ! {
 }
 
 /// Calls the function, sends what came of it, and ends the process.
-fn work(Job { entry, args, .. }: Job) -> ! {
+fn work(Job { entry, message, args_at, .. }: Job) -> ! {
     init::allow_children();
     record_panics();
-    match caught(|| entry.run(&args.bytes, args.descriptors)) {
+    match caught(|| entry.run(&message.bytes[args_at..], message.descriptors)) {
         Ok(Ok(value)) => match frame::send(parent(), RETURNED, &value.bytes, &value.descriptors) {
             Ok(()) => std::process::exit(0),
             Err(error) if is_gone(&error) => std::process::exit(0),

@@ -19,20 +19,21 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use super::builder::ProcessBuilder;
 use super::error::SpawnError;
 use super::function::Call;
-use super::message::{ARGUMENTS, Relative, Role, SETUP, Setup};
+use super::message::{Relative, Role, START, Setup};
 use super::registry::{self, Child};
 use super::stdio::Stream;
 use super::{family, init};
 use crate::EncodeError;
 use crate::planted::planted;
 use crate::sys::inherit::{clear_of_stdio, closed_stdio, mark};
-use crate::sys::spawn::{self, HasZero, SpawnPlan, Strings};
+use crate::sys::spawn::{self, SpawnPlan, Strings};
 use crate::sys::{pidfd, socket};
 use crate::wire::frame::{self, FrameError};
-use crate::wire::{Codec, Postcard};
 
 /// Names the child's socket: its number, its inode, and the pid of the parent.
 const VARIABLE: &str = "AIOPROCESSING_BOOTSTRAP";
+
+const ZERO: &str = "a path or a variable contains a zero byte";
 
 /// This very program, even if its file has been replaced or removed.
 const SELF: &str = "/proc/self/exe";
@@ -78,13 +79,13 @@ pub(super) fn launch(
         return Err(SpawnError::NotInitialised);
     }
     planted!("a-spawn-reaps-nothing", registry::reap_orphans(), ());
-    start(builder, &call()?)
+    start(builder, call()?)
 }
 
-fn start(builder: ProcessBuilder, call: &Call) -> Result<Launched, SpawnError> {
+fn start(builder: ProcessBuilder, Call { entry, args }: Call) -> Result<Launched, SpawnError> {
     static STARTED: AtomicU32 = AtomicU32::new(0);
     static UNLISTED: AtomicU32 = AtomicU32::new(0);
-    let place = call.entry.place().ok_or(SpawnError::Function { function: call.entry.name() })?;
+    let place = entry.place().ok_or(SpawnError::Function { function: entry.name() })?;
     let count = if builder.is_unlisted { &UNLISTED } else { &STARTED };
     let number = count.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
     let serial = u64::from(number) + if builder.is_unlisted { registry::FIRST_UNLISTED } else { 0 };
@@ -104,9 +105,10 @@ fn start(builder: ProcessBuilder, call: &Call) -> Result<Launched, SpawnError> {
         is_daemon: builder.is_daemon,
         settings: builder.settings,
     };
-    let setup = encoded(&Setup { place, role: encoded(&role)? })?;
-    send(&ours, SETUP, &setup, leash_end.as_slice())?;
-    send(&ours, ARGUMENTS, &call.args.bytes, &call.args.descriptors)?;
+    let mut descriptors = args.descriptors;
+    descriptors.extend(leash_end);
+    send(&ours, [&Setup::encoded(&place, &role)?, &args.bytes], &descriptors)?;
+    drop(descriptors);
 
     let opened = |number, stdio| Stream::open(number, stdio).map_err(SpawnError::os("opening its streams"));
     let streams = [opened(0, builder.stdin)?, opened(1, builder.stdout)?, opened(2, builder.stderr)?];
@@ -119,7 +121,7 @@ fn start(builder: ProcessBuilder, call: &Call) -> Result<Launched, SpawnError> {
     let current_dir = builder.current_dir;
     let pid = run(&null, &descriptors, &env, current_dir, builder.process_group)?;
 
-    drop((theirs, leash_end));
+    drop(theirs);
     let pidfd = match pidfd::open(pid).and_then(clear_of_stdio) {
         Ok(pidfd) => pidfd,
         Err(error) if error.raw_os_error() == Some(libc::ESRCH) => {
@@ -161,14 +163,8 @@ fn gone() -> io::Result<OwnedFd> {
     Ok(socket::pair()?.0)
 }
 
-fn encoded<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, SpawnError> {
-    let mut bytes = Vec::new();
-    Postcard::encode(value, &mut bytes)?;
-    Ok(bytes)
-}
-
-fn send(socket: &OwnedFd, kind: u8, bytes: &[u8], descriptors: &[OwnedFd]) -> Result<(), SpawnError> {
-    frame::send(socket, kind, bytes, descriptors).map_err(|error| match error {
+fn send(socket: &OwnedFd, parts: [&[u8]; 2], descriptors: &[OwnedFd]) -> Result<(), SpawnError> {
+    frame::send_parts(socket, START, parts, descriptors).map_err(|error| match error {
         FrameError::Os(source) => SpawnError::Os { doing: "sending its arguments", source },
         other => SpawnError::Os { doing: "sending its arguments", source: io::Error::other(other) },
     })
@@ -186,10 +182,10 @@ fn run(
     // Its own arguments again: whatever stands before `init` in `main` finds what it expects.
     let mut args = Strings::default();
     for arg in std::env::args_os() {
-        args.push(&[arg.as_bytes()]).map_err(zero)?;
+        args.push(&[arg.as_bytes()]);
     }
     if args.is_empty() {
-        args.push(&[program.as_bytes()]).map_err(zero)?;
+        args.push(&[program.as_bytes()]);
     }
     let dir = current_dir.as_ref().map(|dir| c_string(dir.as_os_str().as_bytes())).transpose()?;
     let plan = SpawnPlan {
@@ -221,26 +217,23 @@ fn environment(
     if changes.keys().any(|key| key.is_empty() || key.as_bytes().contains(&b'=')) {
         return Err(invalid("the name of an environment variable is empty or contains '='"));
     }
+    // What this process has inherited itself can't have one.
+    if changes.iter().any(|(key, value)| key.as_bytes().contains(&0) || value.as_bytes().contains(&0)) {
+        return Err(invalid(ZERO));
+    }
     changes.insert(VARIABLE.into(), format!("{number}:{inode}:{}", std::process::id()).into());
-    let mut env = Strings::default();
+    let inherited = (!clear).then(std::env::vars_os);
+    let mut env = Strings::with_room(changes.len() + inherited.as_ref().map_or(0, |vars| vars.size_hint().0));
     let mut push = |key: &OsStr, value: &OsStr| env.push(&[key.as_bytes(), b"=", value.as_bytes()]);
-    if !clear {
-        for (key, value) in std::env::vars_os().filter(|(key, _)| !changes.contains_key(key)) {
-            push(&key, &value).map_err(zero)?;
-        }
+    for (key, value) in inherited.into_iter().flatten().filter(|(key, _)| !changes.contains_key(key)) {
+        push(&key, &value);
     }
-    for (key, value) in &changes {
-        push(key, value).map_err(zero)?;
-    }
+    changes.iter().for_each(|(key, value)| push(key, value));
     Ok(env)
 }
 
 fn c_string(text: impl Into<Vec<u8>>) -> Result<CString, SpawnError> {
-    CString::new(text).map_err(|_| zero(HasZero))
-}
-
-fn zero(_: HasZero) -> SpawnError {
-    invalid("a path, an argument or a variable contains a zero byte")
+    CString::new(text).map_err(|_| invalid(ZERO))
 }
 
 fn invalid(why: &'static str) -> SpawnError {

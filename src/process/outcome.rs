@@ -6,9 +6,10 @@ use std::os::fd::OwnedFd;
 use serde::de::DeserializeOwned;
 
 use super::error::{BootstrapError, JoinError};
-use super::message::{FAILED, Failure, HELLO, PANICKED, Panic, RETURNED};
+use super::message::{FAILED, Failure, PANICKED, Panic, RETURNED};
 use crate::planted::planted;
 use crate::sys::pidfd::Ending;
+use crate::sys::socket;
 use crate::wire::frame::{self, Frame};
 use crate::wire::{Codec, Postcard, unpack};
 
@@ -18,31 +19,30 @@ pub(super) enum Outcome {
     Returned(Frame),
     Panicked(Panic),
     Failed(Failure),
-    /// Nothing after its greeting.
+    /// Nothing, though it had taken what it was to do.
     Silent,
-    /// Nothing at all.
+    /// Nothing, and it had not even taken that: it never came to `init`.
     Mute,
 }
 
 impl Outcome {
-    /// Reads everything that a child has left: a greeting, and then what became of it. Never waits.
+    /// Reads what a child that has ended left to say of what became of it. Never waits.
     pub(super) fn read(socket: OwnedFd) -> Self {
-        let mut has_greeted = false;
-        loop {
-            let frame = match frame::receive(&socket) {
-                Ok(Some(frame)) => frame,
-                Ok(None) if has_greeted => return Self::Silent,
-                Ok(None) => return Self::Mute,
-                Err(error) => return Self::Failed(Failure::Message(error.to_string())),
-            };
-            let damaged = |error: crate::DecodeError| Self::Failed(Failure::Message(error.to_string()));
-            match frame.kind {
-                HELLO => has_greeted = planted!("a-greeting-is-not-heard", true, false),
-                RETURNED => return Self::Returned(frame),
-                PANICKED => return Postcard::decode(&frame.bytes).map_or_else(damaged, Self::Panicked),
-                FAILED => return Postcard::decode(&frame.bytes).map_or_else(damaged, Self::Failed),
-                _ => return Self::Failed(Failure::Message("its kind is not known".to_owned())),
-            }
+        // A message of its own from each child that begins would cost every spawn; the kernel knows as well.
+        let has_begun =
+            planted!("who-never-began-ended-silently", !socket::peer_left_something_unread(&socket), true);
+        let frame = match frame::receive(&socket) {
+            Ok(Some(frame)) => frame,
+            Ok(None) if has_begun => return Self::Silent,
+            Ok(None) => return Self::Mute,
+            Err(error) => return Self::Failed(Failure::Message(error.to_string())),
+        };
+        let damaged = |error: crate::DecodeError| Self::Failed(Failure::Message(error.to_string()));
+        match frame.kind {
+            RETURNED => Self::Returned(frame),
+            PANICKED => Postcard::decode(&frame.bytes).map_or_else(damaged, Self::Panicked),
+            FAILED => Postcard::decode(&frame.bytes).map_or_else(damaged, Self::Failed),
+            _ => Self::Failed(Failure::Message("its kind is not known".to_owned())),
         }
     }
 

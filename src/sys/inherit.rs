@@ -8,8 +8,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{FileType, fstat, stat};
-use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_getfd, fcntl_setfd};
+use rustix::io::{Errno, FdFlags, fcntl_dupfd_cloexec, fcntl_getfd, fcntl_setfd};
 use rustix::process::getppid;
+use rustix::thread::{UnshareFlags, unshare_unsafe};
 use rustix::time::Timespec;
 
 use crate::planted::planted;
@@ -77,10 +78,22 @@ pub(crate) fn closed_stdio() -> Vec<RawFd> {
 /// Removes a variable from the environment, but only while nobody else can be reading it: from a process with a single
 /// thread. Otherwise it stays.
 pub(crate) fn remove_variable(name: impl AsRef<OsStr>) {
-    // A directory has two links and one for each directory in it.
-    let is_alone = stat("/proc/self/task").is_ok_and(|stat| stat.st_nlink == 3);
-    if is_alone {
+    if is_alone() {
         // SAFETY: this is the only thread of the process.
         unsafe { std::env::remove_var(name) };
+    }
+}
+
+/// Whether this is the only thread of its process.
+fn is_alone() -> bool {
+    // Does nothing for a single thread, and is refused to one of several. A look into /proc, which says as much, makes entries
+    // there that the end of the process has to undo: that is 2 % of a short one's life.
+    // SAFETY: nothing that threads share is asked for.
+    match unsafe { unshare_unsafe(UnshareFlags::from_bits_retain(libc::CLONE_THREAD.cast_unsigned())) } {
+        Ok(()) => true,
+        Err(Errno::INVAL) => false,
+        // Not allowed here, where a filter of system calls knows no flags. A directory has two links and one for each directory in
+        // it.
+        Err(_) => stat("/proc/self/task").is_ok_and(|stat| stat.st_nlink == 3),
     }
 }

@@ -31,20 +31,17 @@ pub(crate) struct Strings {
     starts: Vec<usize>,
 }
 
-/// There is a zero byte within a string.
-#[derive(Debug)]
-pub(crate) struct HasZero;
-
 impl Strings {
-    /// Appends a string that consists of these parts.
-    pub(crate) fn push(&mut self, parts: &[&[u8]]) -> Result<(), HasZero> {
-        if parts.iter().any(|part| part.contains(&0)) {
-            return Err(HasZero);
-        }
+    /// With room for so many strings of the usual length.
+    pub(crate) fn with_room(strings: usize) -> Self {
+        Self { text: Vec::with_capacity(64 * strings), starts: Vec::with_capacity(strings) }
+    }
+
+    /// Appends a string that consists of these parts. A zero byte in one of them would be its end.
+    pub(crate) fn push(&mut self, parts: &[&[u8]]) {
         self.starts.push(self.text.len());
         parts.iter().for_each(|part| self.text.extend_from_slice(part));
         self.text.push(0);
-        Ok(())
     }
 
     pub(crate) fn is_empty(&self) -> bool {

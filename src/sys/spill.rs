@@ -12,13 +12,16 @@ use super::memfd;
 /// moves one of the pages (`EBUSY`).
 const SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::SEAL);
 
-/// A sealed file with these bytes.
-pub(crate) fn store(mut bytes: &[u8]) -> io::Result<OwnedFd> {
-    memfd::within_limit(bytes.len() as u64)?;
+/// A sealed file with these bytes, one part behind the other.
+pub(crate) fn store(parts: &[&[u8]]) -> io::Result<OwnedFd> {
+    memfd::within_limit(parts.iter().map(|part| part.len() as u64).sum())?;
     let file = memfd::empty("aioprocessing-message")?;
-    while !bytes.is_empty() {
-        let written = retry_on_intr(|| write(&file, bytes))?;
-        bytes = bytes.get(written..).unwrap_or_default();
+    for &part in parts {
+        let mut bytes = part;
+        while !bytes.is_empty() {
+            let written = retry_on_intr(|| write(&file, bytes))?;
+            bytes = bytes.get(written..).unwrap_or_default();
+        }
     }
     fcntl_add_seals(&file, SEALS)?;
     Ok(file)

@@ -74,16 +74,27 @@ impl Header {
 
 /// Sends a message. Never waits: what does not fit into the socket goes into a file.
 pub(crate) fn send(to: impl AsFd, kind: u8, bytes: &[u8], descriptors: &[OwnedFd]) -> Result<(), FrameError> {
+    send_parts(to, kind, [bytes, &[]], descriptors)
+}
+
+/// The same for bytes that lie in two places.
+pub(crate) fn send_parts(
+    to: impl AsFd,
+    kind: u8,
+    parts: [&[u8]; 2],
+    descriptors: &[OwnedFd],
+) -> Result<(), FrameError> {
     let to = to.as_fd();
-    if bytes.len() <= INLINE {
-        match send_as(to, kind, 0, bytes, bytes.len(), &borrowed(None, descriptors)) {
+    let length = parts[0].len() + parts[1].len();
+    if length <= INLINE {
+        match send_as(to, kind, 0, parts, length, &borrowed(None, descriptors)) {
             // A small socket buffer: the file is the longer way, and always open.
             Err(Errno::AGAIN | Errno::MSGSIZE | Errno::NOBUFS) => {}
             other => return Ok(other?),
         }
     }
-    let file = spill::store(bytes)?;
-    Ok(send_as(to, kind, SPILLED, &[], bytes.len(), &borrowed(Some(&file), descriptors))?)
+    let file = spill::store(&parts)?;
+    Ok(send_as(to, kind, SPILLED, [&[]; 2], length, &borrowed(Some(&file), descriptors))?)
 }
 
 fn borrowed<'a>(file: Option<&'a OwnedFd>, descriptors: &'a [OwnedFd]) -> Vec<BorrowedFd<'a>> {
@@ -94,7 +105,7 @@ fn send_as(
     to: BorrowedFd<'_>,
     kind: u8,
     flags: u8,
-    inline: &[u8],
+    inline: [&[u8]; 2],
     length: usize,
     descriptors: &[BorrowedFd<'_>],
 ) -> Result<(), Errno> {
@@ -102,7 +113,8 @@ fn send_as(
     let header = Header { kind, flags, length: length as u64, descriptors: count }.to_bytes();
     let mut packets = descriptors.chunks(MOST_DESCRIPTORS);
     let first = packets.next().unwrap_or_default();
-    errno(socket::send(to, &[IoSlice::new(&header), IoSlice::new(inline)], first))?;
+    let [start, rest] = inline;
+    errno(socket::send(to, &[&header, start, rest].map(IoSlice::new), first))?;
     for more in packets {
         // Once the first is out a full buffer is no longer an invitation to try the longer way.
         errno(socket::send(to, &[IoSlice::new(&[0])], more)).map_err(|_| Errno::TOOMANYREFS)?;

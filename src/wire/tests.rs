@@ -278,7 +278,7 @@ fn damaged_frames_are_errors() {
     }
     let mut spilled = good.clone();
     (spilled[5], spilled[16]) = (1, 1);
-    let sealed = |text: &str| crate::sys::spill::store(text.as_bytes()).unwrap();
+    let sealed = |text: &str| crate::sys::spill::store(&[text.as_bytes()]).unwrap();
     assert!(sent(&spilled, &[sealed("longer")]).is_err());
     assert_eq!(sent(&spilled, &[sealed("four")]).unwrap().unwrap(), b"four");
     assert!(sent(&spilled, &[file("four")]).is_err(), "a file that its sender can still change");

@@ -141,7 +141,7 @@ impl<'a> Outgoing<'a> {
             let limit = MOST_DESCRIPTORS - 1;
             return Err(SendError::Encode(EncodeError::TooManyDescriptors { count: count - 1, limit }));
         }
-        self.descriptors.insert(0, spill::store(&self.bytes).map_err(SendError::Io)?);
+        self.descriptors.insert(0, spill::store(&[&self.bytes]).map_err(SendError::Io)?);
         self.header.number = number();
         self.header.flags |= SPILLED | CAREFUL;
         self.bytes = Cow::Borrowed(&[]);
