@@ -85,6 +85,11 @@ impl Trips {
         Self { warm: 10, ..Self::new(time) }
     }
 
+    /// What was done since the last trip is no part of the next.
+    pub fn set_out(&mut self) {
+        self.last = Instant::now();
+    }
+
     /// To be called at the end of each trip. `Some`: the median.
     pub fn end(&mut self) -> Option<f64> {
         let now = Instant::now();

@@ -58,6 +58,7 @@ pub const ALL: &[&Peer] = &[
     &ours::BLOCKING,
     &ours::ASYNC,
     &ours::ASYNC_THREADS,
+    &ours::RESERVE,
     &manager::MANY,
     &manager::HANDED_OVER,
     &bare::BLOCKING,

@@ -90,6 +90,15 @@ pub const ASYNC_THREADS: Peer = Peer {
     child: None,
 };
 
+/// The part of a spawn that is left where a child waits already.
+pub const RESERVE: Peer = Peer {
+    name: "aioprocessing, a child that waits already",
+    check: here,
+    measures: &[("spawn", spawn::wake as Measure)],
+    except: &[],
+    child: None,
+};
+
 /// What a child needs to know of where it is: its mode, the length of messages, its role.
 type Place = (String, usize, usize);
 
