@@ -29,6 +29,7 @@ a-dropped-handle-reaps-nothing        process_family a_child_without
 a-spawn-reaps-nothing                 process_family a_child_without
 who-never-began-ended-silently        init_missing
 who-holds-it-open-has-read-it         init_late
+who-has-company-is-alone              init_in_tokio
 no-check-for-a-dead-owner             lock case_64
 no-second-look-after-listing,an-unbounded-sleep          event case_89
 no-look-after-listing-with-the-runtime,an-unbounded-sleep event case_89_no_wake_up_is_lost_between_tasks

@@ -17,6 +17,7 @@ async fn main() {
     with::a_child_that_blocks().await;
     with::a_child_with_a_runtime().await;
     with::a_child_that_fails().await;
+    with::a_child_whose_environment_others_may_read().await;
     println!("test init_inside_of_a_runtime ... ok");
 }
 
@@ -46,6 +47,12 @@ mod with {
         let child = AioProcess::spawn_async(grandparent, (7,)).unwrap();
         assert_eq!(child.coro_join().await.unwrap(), 21);
         assert_eq!(child.join().unwrap(), 21, "and the blocking form in a runtime");
+    }
+
+    /// Where threads stand beside it, nothing is taken out of the environment.
+    pub(super) async fn a_child_whose_environment_others_may_read() {
+        let child = AioProcess::spawn(|| std::env::var_os("AIOPROCESSING_BOOTSTRAP").is_some(), ()).unwrap();
+        assert!(child.coro_join().await.unwrap());
     }
 
     pub(super) async fn a_child_that_fails() {

@@ -37,7 +37,7 @@ fn main() {
     let tests: [(&str, fn()); 3] = [
         ("case_16_a_parent_killed_before_its_daemon_arms", a_parent_killed_before_its_daemon_arms),
         ("a_parent_killed_before_its_other_child_begins", a_parent_killed_before_its_other_child_begins),
-        ("case_24_a_child_that_dies_before_its_handshake", a_child_that_dies_before_its_handshake),
+        ("case_24_a_child_that_dies_before_its_init", a_child_that_dies_before_its_init),
     ];
     let lists = std::env::args().any(|arg| arg == "--list");
     for (name, test) in tests {
@@ -82,7 +82,7 @@ fn a_parent_killed_before_its_other_child_begins() {
     assert_eq!(output_of_the_orphan(false), "ran\n");
 }
 
-fn a_child_that_dies_before_its_handshake() {
+fn a_child_that_dies_before_its_init() {
     for &face in kit::Face::ALL {
         let waiting =
             |how| AioProcess::builder().env(WAIT, how).stderr(Stdio::null()).spawn(|| (), ()).unwrap();

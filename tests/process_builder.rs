@@ -55,9 +55,9 @@ fn environment() {
         let seen = face.join(&builder.spawn(look, ()).unwrap()).unwrap();
         assert_eq!(seen, [("AIO_TEST_B".to_owned(), "kept".to_owned())]);
     });
-    for key in ["", "A=B", "A\0"] {
-        let error = AioProcess::builder().env(key, "x").spawn(|| (), ()).unwrap_err();
-        assert!(matches!(error, SpawnError::Os { .. }), "{key:?}: {error:?}");
+    for (key, value) in [("", "x"), ("A=B", "x"), ("A\0", "x"), ("AIO_TEST_A", "x\0y")] {
+        let error = AioProcess::builder().env(key, value).spawn(|| (), ()).unwrap_err();
+        assert!(matches!(error, SpawnError::Os { .. }), "{key:?}={value:?}: {error:?}");
     }
 }
 
@@ -166,6 +166,9 @@ fn memory_limit() {
         let limited = || AioProcess::builder().memory_limit(64 << 20).stderr(Stdio::null());
         assert_eq!(face.join(&limited().spawn(take, (16,)).unwrap()).unwrap(), 16 << 20);
         let error = face.join(&limited().spawn(take, (128,)).unwrap()).unwrap_err();
+        assert!(matches!(error, JoinError::Signaled { signal: 6, .. }), "{error:?}");
+        let arguments = ("x".repeat(80 << 20),);
+        let error = face.join(&limited().spawn(|text: String| text.len(), arguments).unwrap()).unwrap_err();
         assert!(matches!(error, JoinError::Signaled { signal: 6, .. }), "{error:?}");
     });
 }

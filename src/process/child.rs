@@ -52,16 +52,16 @@ struct Job {
     )]
     name: String,
     entry: &'static Entry<Ran>,
-    /// With the arguments at the end of its bytes, from here on.
     message: Frame,
+    /// Where in its bytes the arguments begin.
     args_at: usize,
 }
 
 /// Takes the parent's message and becomes what it says.
 fn begin(socket: &OwnedFd) -> Result<Job, Failure> {
-    let mut message = expect(socket, START)?;
+    let mut message = take(socket)?;
     let (setup, args) =
-        Setup::split(&message.bytes).ok_or_else(|| Failure::Message("its lengths".to_owned()))?;
+        Setup::split(&message.bytes).ok_or_else(|| Failure::Message("its lengths are wrong".to_owned()))?;
     let args_at = message.bytes.len() - args.len();
     let entry = Entry::<Ran>::at(&decoded(setup.place)?).map_err(|misplaced| match misplaced {
         Misplaced::OtherBuild => Failure::OtherBuild,
@@ -70,7 +70,7 @@ fn begin(socket: &OwnedFd) -> Result<Job, Failure> {
     let role: Role = decoded(setup.role)?;
     if role.is_daemon {
         let leash = message.descriptors.pop();
-        wear(leash.ok_or_else(|| Failure::Message("the pipe of a daemon is missing".to_owned()))?)?;
+        wear(leash.ok_or_else(|| Failure::Message("it lacks the pipe of a daemon".to_owned()))?)?;
     }
     take_name(&role.name);
     settle(&role.settings)?;
@@ -79,10 +79,10 @@ fn begin(socket: &OwnedFd) -> Result<Job, Failure> {
     Ok(Job { name, entry, message, args_at })
 }
 
-fn expect(socket: &OwnedFd, kind: u8) -> Result<Frame, Failure> {
+fn take(socket: &OwnedFd) -> Result<Frame, Failure> {
     match frame::receive(socket) {
-        Ok(Some(frame)) if frame.kind == kind => Ok(frame),
-        Ok(_) => Err(Failure::Message(format!("message {kind} has not come"))),
+        Ok(Some(frame)) if frame.kind == START => Ok(frame),
+        Ok(_) => Err(Failure::Message("it has not come".to_owned())),
         Err(error) => Err(Failure::Message(error.to_string())),
     }
 }

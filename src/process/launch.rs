@@ -33,7 +33,7 @@ use crate::wire::frame::{self, FrameError};
 /// Names the child's socket: its number, its inode, and the pid of the parent.
 const VARIABLE: &str = "AIOPROCESSING_BOOTSTRAP";
 
-const ZERO: &str = "a path or a variable contains a zero byte";
+const HAS_ZERO: &str = "a path or a variable contains a zero byte";
 
 /// This very program, even if its file has been replaced or removed.
 const SELF: &str = "/proc/self/exe";
@@ -105,10 +105,10 @@ fn start(builder: ProcessBuilder, Call { entry, args }: Call) -> Result<Launched
         is_daemon: builder.is_daemon,
         settings: builder.settings,
     };
-    let mut descriptors = args.descriptors;
-    descriptors.extend(leash_end);
-    send(&ours, [&Setup::encoded(&place, &role)?, &args.bytes], &descriptors)?;
-    drop(descriptors);
+    let mut luggage = args.descriptors;
+    luggage.extend(leash_end);
+    send(&ours, [&Setup::encoded(&place, &role)?, &args.bytes], &luggage)?;
+    drop(luggage);
 
     let opened = |number, stdio| Stream::open(number, stdio).map_err(SpawnError::os("opening its streams"));
     let streams = [opened(0, builder.stdin)?, opened(1, builder.stdout)?, opened(2, builder.stderr)?];
@@ -217,9 +217,9 @@ fn environment(
     if changes.keys().any(|key| key.is_empty() || key.as_bytes().contains(&b'=')) {
         return Err(invalid("the name of an environment variable is empty or contains '='"));
     }
-    // What this process has inherited itself can't have one.
+    // What this process has inherited itself can't hold a zero byte, nor can its arguments.
     if changes.iter().any(|(key, value)| key.as_bytes().contains(&0) || value.as_bytes().contains(&0)) {
-        return Err(invalid(ZERO));
+        return Err(invalid(HAS_ZERO));
     }
     changes.insert(VARIABLE.into(), format!("{number}:{inode}:{}", std::process::id()).into());
     let inherited = (!clear).then(std::env::vars_os);
@@ -233,7 +233,7 @@ fn environment(
 }
 
 fn c_string(text: impl Into<Vec<u8>>) -> Result<CString, SpawnError> {
-    CString::new(text).map_err(|_| invalid(ZERO))
+    CString::new(text).map_err(|_| invalid(HAS_ZERO))
 }
 
 fn invalid(why: &'static str) -> SpawnError {

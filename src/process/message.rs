@@ -6,6 +6,7 @@ use crate::EncodeError;
 use crate::sys::entry::Place;
 use crate::wire::{Codec, Postcard};
 
+// A child of another build says at least that it is one: these numbers stay.
 /// To the child: its [`Setup`] and the arguments, whose descriptors the pipe of a daemon follows.
 pub(super) const START: u8 = 1;
 /// From the child: the return value.
@@ -90,7 +91,7 @@ pub(crate) struct Panic {
 /// Why the function did not run, or its value did not arrive.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Failure {
-    /// The messages did not come, or are damaged.
+    /// The message did not come, or is damaged.
     Message(String),
     /// The child is another build of the program.
     OtherBuild,

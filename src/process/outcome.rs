@@ -9,7 +9,7 @@ use super::error::{BootstrapError, JoinError};
 use super::message::{FAILED, Failure, PANICKED, Panic, RETURNED};
 use crate::planted::planted;
 use crate::sys::pidfd::Ending;
-use crate::sys::socket;
+use crate::sys::unread::peer_left_something_unread;
 use crate::wire::frame::{self, Frame};
 use crate::wire::{Codec, Postcard, unpack};
 
@@ -28,9 +28,10 @@ pub(super) enum Outcome {
 impl Outcome {
     /// Reads what a child that has ended left to say of what became of it. Never waits.
     pub(super) fn read(socket: OwnedFd) -> Self {
-        // A message of its own from each child that begins would cost every spawn; the kernel knows as well.
+        // A message of its own from each child that begins would cost every spawn; the kernel knows as well. Asked before anything
+        // is received, which uses up what it tells.
         let has_begun =
-            planted!("who-never-began-ended-silently", !socket::peer_left_something_unread(&socket), true);
+            planted!("who-never-began-ended-silently", !peer_left_something_unread(&socket), true);
         let frame = match frame::receive(&socket) {
             Ok(Some(frame)) => frame,
             Ok(None) if has_begun => return Self::Silent,

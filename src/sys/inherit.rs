@@ -86,14 +86,32 @@ pub(crate) fn remove_variable(name: impl AsRef<OsStr>) {
 
 /// Whether this is the only thread of its process.
 fn is_alone() -> bool {
-    // Does nothing for a single thread, and is refused to one of several. A look into /proc, which says as much, makes entries
-    // there that the end of the process has to undo: that is 2 % of a short one's life.
+    // Does nothing for a single thread, and is refused to one of several. A look into /proc makes entries there that the end of the
+    // process has to undo.
+    let thread = UnshareFlags::from_bits_retain(libc::CLONE_THREAD.cast_unsigned());
     // SAFETY: nothing that threads share is asked for.
-    match unsafe { unshare_unsafe(UnshareFlags::from_bits_retain(libc::CLONE_THREAD.cast_unsigned())) } {
+    match unsafe { unshare_unsafe(thread) } {
         Ok(()) => true,
-        Err(Errno::INVAL) => false,
-        // Not allowed here, where a filter of system calls knows no flags. A directory has two links and one for each directory in
-        // it.
-        Err(_) => stat("/proc/self/task").is_ok_and(|stat| stat.st_nlink == 3),
+        Err(Errno::INVAL) => planted!("who-has-company-is-alone", false, true),
+        // A filter of system calls may refuse it whatever the flags.
+        Err(_) => has_one_task(),
+    }
+}
+
+fn has_one_task() -> bool {
+    // A directory has two links and one for each directory in it.
+    stat("/proc/self/task").is_ok_and(|stat| stat.st_nlink == 3)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn one_of_several_threads_is_not_alone() {
+        // It is not the test harness's own.
+        let beside = std::thread::spawn(std::thread::park);
+        assert!(!super::is_alone());
+        assert!(!super::has_one_task());
+        beside.thread().unpark();
+        beside.join().unwrap();
     }
 }

@@ -32,6 +32,7 @@ pub(crate) mod spawn;
 pub(crate) mod spill;
 pub(crate) mod stream;
 pub(crate) mod timer;
+pub(crate) mod unread;
 
 pub(crate) use source::Source;
 #[cfg(feature = "tokio")]

@@ -1,16 +1,11 @@
 //! `socketpair(2)` of SOCK_SEQPACKET, `sendmsg(2)` and `recvmsg(2)` with `SCM_RIGHTS`, and `send(2)` and `recv(2)` without. Nothing here waits.
 
-#![allow(unsafe_code)]
-
-use std::ffi::c_int;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::cmsg_space;
-use rustix::io::Errno;
-use rustix::ioctl::{Getter, Opcode, ioctl};
-use rustix::net::sockopt::{socket_domain, socket_error, socket_type};
+use rustix::net::sockopt::{socket_domain, socket_type};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recv, recvmsg, sendmsg, socketpair,
@@ -107,26 +102,6 @@ pub(crate) fn peek_byte(socket: impl AsFd) -> io::Result<Option<u8>> {
 /// The same, and blocks the thread until there is one, unless somebody else made the socket non-blocking.
 pub(crate) fn wait_for_byte(socket: impl AsFd) -> io::Result<Option<u8>> {
     peek_byte_with(socket, RecvFlags::empty())
-}
-
-/// Whether something that was sent from here lies unread, or did when the last of the peer's processes closed its end.
-///
-/// A close is told of once: to this call, or to one that takes a packet before it.
-pub(crate) fn peer_left_something_unread(socket: impl AsFd) -> bool {
-    matches!(socket_error(&socket), Ok(Err(Errno::CONNRESET)))
-        || planted!(
-            "who-holds-it-open-has-read-it",
-            unread_bytes(&socket).is_ok_and(|bytes| bytes > 0),
-            false
-        )
-}
-
-/// `SIOCOUTQ`: what was sent from here and not taken yet by a peer that is open, with what it costs the kernel.
-fn unread_bytes(socket: impl AsFd) -> io::Result<c_int> {
-    // SAFETY: SIOCOUTQ, which has the number of TIOCOUTQ, writes one int.
-    let question = unsafe { Getter::<{ libc::TIOCOUTQ as Opcode }, c_int>::new() };
-    // SAFETY: as above, and of other kinds of file at most another int is asked for.
-    Ok(unsafe { ioctl(&socket, question) }?)
 }
 
 fn peek_byte_with(socket: impl AsFd, how: RecvFlags) -> io::Result<Option<u8>> {

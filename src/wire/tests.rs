@@ -225,7 +225,7 @@ fn frames_of_any_size_and_count() {
 
 /// A machine may be set to buffers as small as that. What is too long for them takes the longer way.
 #[test]
-fn a_greeting_and_a_long_frame_lie_ready_in_the_smallest_buffer() {
+fn a_short_and_a_long_frame_lie_ready_in_the_smallest_buffer() {
     let (ours, theirs) = socket::pair().unwrap();
     rustix::net::sockopt::set_socket_send_buffer_size(&ours, 1).unwrap();
     frame::send(&ours, 1, &[], &[]).unwrap();

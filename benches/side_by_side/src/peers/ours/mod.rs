@@ -92,7 +92,7 @@ pub const ASYNC_THREADS: Peer = Peer {
 
 /// The part of a spawn that is left where a child waits already.
 pub const RESERVE: Peer = Peer {
-    name: "aioprocessing, a child that waits already",
+    name: "aioprocessing, a waiting child",
     check: here,
     measures: &[("spawn", spawn::wake as Measure)],
     except: &[],
