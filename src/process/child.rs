@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::cell::RefCell;
+use std::ffi::CStr;
 use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::sync::OnceLock;
@@ -13,7 +14,7 @@ use super::function::Ran;
 use super::message::{FAILED, Failure, PANICKED, Panic, RETURNED, Role, START, Settings, Setup};
 use super::{family, init};
 use crate::planted::planted;
-use crate::sys::entry::{Entry, Misplaced};
+use crate::sys::entry::{Entry, Misplaced, Place};
 use crate::sys::{credentials, signal};
 use crate::wire::frame::{self, Frame};
 use crate::wire::{Codec, Postcard};
@@ -63,7 +64,9 @@ fn begin(socket: &OwnedFd) -> Result<Job, Failure> {
     let (setup, args) =
         Setup::split(&message.bytes).ok_or_else(|| Failure::Message("its lengths are wrong".to_owned()))?;
     let args_at = message.bytes.len() - args.len();
-    let entry = Entry::<Ran>::at(&decoded(setup.place)?).map_err(|misplaced| match misplaced {
+    let place =
+        Place::read(setup.place).ok_or_else(|| Failure::Message("its place is damaged".to_owned()))?;
+    let entry = Entry::<Ran>::at(&place).map_err(|misplaced| match misplaced {
         Misplaced::OtherBuild => Failure::OtherBuild,
         Misplaced::NoEntry => Failure::NoFunction,
     })?;
@@ -107,9 +110,11 @@ fn code(error: &std::io::Error) -> i32 {
 /// The name for locks and errors, and its first 15 bytes for `ps`, where it would be `exe`.
 fn take_name(name: &str) {
     crate::shm::set_process_name(name);
-    let short = &name[..name.floor_char_boundary(15)];
-    if let Ok(short) = std::ffi::CString::new(short) {
-        let _ = set_name(&short);
+    let mut short = [0; 16];
+    let length = name.floor_char_boundary(15);
+    short[..length].copy_from_slice(&name.as_bytes()[..length]);
+    if let Ok(short) = CStr::from_bytes_until_nul(&short) {
+        let _ = set_name(short);
     }
 }
 

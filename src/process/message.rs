@@ -32,7 +32,7 @@ impl<'a> Setup<'a> {
 
     pub(super) fn encoded(place: &Place, role: &Role) -> Result<Vec<u8>, EncodeError> {
         let mut bytes = vec![0; Self::LENGTHS];
-        Postcard::encode(place, &mut bytes)?;
+        place.write(&mut bytes);
         let role_at = bytes.len();
         Postcard::encode(role, &mut bytes)?;
         let word = |length: usize| u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes();

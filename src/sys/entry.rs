@@ -29,6 +29,7 @@ const _: () = assert!(align_of::<Entry<()>>() == align_of::<Words>());
 
 /// An entry as it travels.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(into = "Vec<u8>", try_from = "Vec<u8>")]
 pub(crate) struct Place {
     pub(crate) build: Build,
     offset: u64,
@@ -36,6 +37,20 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// {offset u64, kind u64}, and the build. By hand: a new process meets no code for it that it does not need.
+    pub(crate) fn write(&self, into: &mut Vec<u8>) {
+        into.extend_from_slice([self.offset, self.kind].map(u64::to_le_bytes).as_flattened());
+        self.build.write(into);
+    }
+
+    /// A place as [`write`](Self::write) left it; whether anything lies there is told by [`Entry::at`].
+    pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
+        let (offset, rest) = bytes.split_first_chunk()?;
+        let (kind, build) = rest.split_first_chunk()?;
+        let [offset, kind] = [offset, kind].map(|word| u64::from_le_bytes(*word));
+        Some(Self { build: Build::read(build)?, offset, kind })
+    }
+
     /// Its place in the image, and what it must be: enough for a process that is known to run the same build.
     pub(crate) fn words(&self) -> (u64, u64) {
         (self.offset, self.kind)
@@ -44,6 +59,22 @@ impl Place {
     /// The place of which another process of this build gave the [`words`](Self::words).
     pub(crate) fn here(offset: u64, kind: u64) -> Option<Self> {
         Some(Self { build: image::own()?.build().clone(), offset, kind })
+    }
+}
+
+impl From<Place> for Vec<u8> {
+    fn from(place: Place) -> Self {
+        let mut bytes = Self::new();
+        place.write(&mut bytes);
+        bytes
+    }
+}
+
+impl TryFrom<Vec<u8>> for Place {
+    type Error = &'static str;
+
+    fn try_from(bytes: Vec<u8>) -> Result<Self, Self::Error> {
+        Self::read(&bytes).ok_or("the place of a function is damaged")
     }
 }
 
@@ -145,6 +176,22 @@ mod tests {
     fn a_place_leads_back_to_its_entry() {
         let found = Entry::<u32>::at(&ENTRY.place().unwrap()).unwrap();
         assert_eq!((found.name(), found.run(&[], Vec::new())), ("seven", 7));
+    }
+
+    #[test]
+    fn a_place_travels_as_bytes_and_what_is_cut_is_none() {
+        let named = super::Place { build: super::Build::Id(vec![1, 2, 3]), ..ENTRY.place().unwrap() };
+        let hashed = super::Place { build: super::Build::Layout(1), ..ENTRY.place().unwrap() };
+        for (place, head) in [(named, 17), (hashed, 25)] {
+            let mut bytes = Vec::new();
+            place.write(&mut bytes);
+            assert_eq!(super::Place::read(&bytes), Some(place));
+            for cut in 0..head {
+                assert_eq!(super::Place::read(&bytes[..cut]), None, "cut at {cut}");
+            }
+            bytes[16] = 2;
+            assert_eq!(super::Place::read(&bytes), None, "another kind of build");
+        }
     }
 
     #[test]

@@ -40,10 +40,36 @@ pub(crate) struct Image {
 }
 
 /// Which build an image is of: what the linker wrote, or else a hash of its layout. Equal builds have equal offsets.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Build {
     Id(Vec<u8>),
     Layout(u64),
+}
+
+impl Build {
+    const ID: u8 = 0;
+    const LAYOUT: u8 = 1;
+
+    pub(crate) fn write(&self, into: &mut Vec<u8>) {
+        match self {
+            Self::Id(id) => {
+                into.push(Self::ID);
+                into.extend_from_slice(id);
+            }
+            Self::Layout(hash) => {
+                into.push(Self::LAYOUT);
+                into.extend_from_slice(&hash.to_le_bytes());
+            }
+        }
+    }
+
+    pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
+        match bytes.split_first()? {
+            (&Self::ID, id) => Some(Self::Id(id.to_vec())),
+            (&Self::LAYOUT, hash) => Some(Self::Layout(u64::from_le_bytes(hash.try_into().ok()?))),
+            _ => None,
+        }
+    }
 }
 
 /// Lies in the image that is meant.

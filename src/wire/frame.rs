@@ -158,7 +158,8 @@ pub(crate) fn receive(from: impl AsFd) -> Result<Option<Frame>, FrameError> {
         }
         spill::fetch(descriptors.remove(0), header.length)?
     } else {
-        buffer.drain(..HEADER);
+        buffer.copy_within(HEADER.., 0);
+        buffer.truncate(buffer.len() - HEADER);
         buffer
     };
     if bytes.len() as u64 != header.length {
