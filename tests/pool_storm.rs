@@ -20,8 +20,11 @@ use kit::pools::Way;
 
 aioprocessing::test_support!();
 
-/// Between two kills, on average, in microseconds: about as long as a worker needs for its start.
+/// Between two kills, on average, in microseconds: about as long as a worker needs for its start on a quiet machine.
 const INTERVAL: u64 = 3000;
+/// After so many kills without a result, workers are left to live twice as long: on a slow machine none comes to the end of a
+/// chunk before it is killed.
+const FRUITLESS: u64 = 150;
 /// No result for so long is a stall.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -106,8 +109,15 @@ fn storm(name: &str, way: Way, mut work: impl FnMut(Way, &AtomicU64)) {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             let mut dice = Dice(u64::from(seed) << 8 | 1);
+            let (mut interval, mut seen, mut fruitful) = (INTERVAL, 0, 0);
             while !is_over.load(Ordering::Relaxed) {
-                std::thread::sleep(Duration::from_micros(dice.below(2 * INTERVAL)));
+                std::thread::sleep(Duration::from_micros(dice.below(2 * interval)));
+                let (now, count) = (progress.load(Ordering::Relaxed), kills.load(Ordering::Relaxed));
+                if now != seen {
+                    (seen, fruitful) = (now, count);
+                } else if count - fruitful > FRUITLESS {
+                    (interval, fruitful) = (2 * interval, count);
+                }
                 let victims = children();
                 if let Some(last) = u64::try_from(victims.len()).ok().filter(|&count| count > 0) {
                     let victim = victims[usize::try_from(dice.below(last)).unwrap()];
