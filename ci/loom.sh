@@ -33,6 +33,12 @@ a-wake-up-under-way-is-enough killed_in_a_wait_queue
 a-set-is-not-counted killed_while_it_sets
 no-look-for-dead-permit-holders killed_with_a_permit
 a-commit-publishes-nothing commit_of_a_killed_putter
+counted-behind-the-head lease_of_a_killed_finisher
+the-head-moves-before-the-count lease_of_a_killed_finisher
+nobody-counts-for-the-dead lease_of_a_killed_finisher
+who-dies-counting-keeps-the-head lease_of_a_killed_finisher
+who-finds-nothing-forgets-what-came-meanwhile lease_of_a_killed_returner
+the-dead-have-no-last-word lease_of_a_killed_returner
 a-taker-leaves-no-name killed_with_a_task_of_a_pool
 no-fence-before-a-quiet-end pool_owner_in_a_hurry
 BUGS

@@ -23,6 +23,10 @@ pub(crate) mod queue;
 #[cfg(all(test, aioprocessing_loom))]
 mod queue {
     mod cursor;
+    mod lease {
+        mod model;
+        mod steps;
+    }
     mod model;
     mod record;
     pub(super) mod words;

@@ -128,6 +128,23 @@ macro_rules! mortal {
             ) -> Result<$integer, $integer> {
                 if lives() { self.0.compare_exchange_weak(from, to, success, failure) } else { Ok(from) }
             }
+
+            /// A look and a step at least, with a death before either.
+            pub(crate) fn fetch_update(
+                &self,
+                success: Ordering,
+                failure: Ordering,
+                mut change: impl FnMut($integer) -> Option<$integer>,
+            ) -> Result<$integer, $integer> {
+                let mut now = self.load(failure);
+                while let Some(next) = change(now) {
+                    match self.compare_exchange(now, next, success, failure) {
+                        Ok(before) => return Ok(before),
+                        Err(other) => now = other,
+                    }
+                }
+                Err(now)
+            }
         }
     )* };
 }

@@ -28,6 +28,7 @@
 
 pub(super) mod blocks;
 mod cursor;
+mod find;
 mod get;
 mod holders;
 mod lease;
@@ -214,17 +215,7 @@ impl Queue {
 
     /// Exact at some moment during the call; with leases no less than that.
     pub(crate) fn len(&self) -> u64 {
-        let mut ends = self.words.ends();
-        loop {
-            let done = self.done();
-            // Of records between these ends, if they are the ends still.
-            let again = if done == 0 { ends } else { self.words.ends() };
-            if again == ends {
-                let (head, tail) = ends;
-                return head.distance_to(tail).saturating_sub(done);
-            }
-            ends = again;
-        }
+        self.words.left(|| self.done())
     }
 
     /// Closes it and tells everybody who waits.
