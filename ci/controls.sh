@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Tests of tests: with a bug planted, the test that is there for it must fail, or hang.
 #
-# Builds with the planted bugs in a target directory of its own. A line of the table names a bug, the test program and
-# the test. Where a bounded sleep would find what the bug has lost, it is taken away too (a second name), and the test must pass
+# Builds with the planted bugs in a target directory of its own. A line of the table names a bug, the test program (`lib`: the
+# library's own tests) and the test. Where a bounded sleep would find what the bug has lost, it is taken away too (a second name), and the test must pass
 # without that net alone. The controls of the death suite take its safety nets away as well, so they stand in
 # tests/death/controls.rs and run with it.
 set -euo pipefail
@@ -89,6 +89,8 @@ close-beside-the-tail                 queue case_35_a_put
 a-left-block-is-not-freed             queue_large a_consumer
 a-left-block-is-not-freed             queue_large batches
 a-cancelled-put-keeps-its-blocks      queue_tasks case_50_a_cancelled
+warnings-without-end                  lib a_flood_of_warnings
+who-only-tries-gives-way              lib who_only_tries
 pipe-takes-without-a-look             pipe_handles case_112_a_receiver_short
 pipe-takes-bytes-alone                pipe_handles case_112_descriptors_among
 pipe-warns-of-nothing                 pipe_handles case_112_an_end_in_a_message_async
@@ -171,12 +173,14 @@ who-gave-up-asks-still                manager_together nobody_depends
 BUGS
 }
 
-programs=$(table | awk '{ print "--test", $2 }' | sort -u)
+programs=$(table | awk '{ print $2 == "lib" ? "--lib" : "--test " $2 }' | sort -u)
 # shellcheck disable=SC2086
 built=$(cargo test $programs --no-run 2>&1) || { echo "$built"; exit 1; }
 
 program() { # its path
-  sed -n "s|.*Executable tests/$1\\.rs (\\(.*\\))|\\1|p" <<<"$built"
+  local source=tests/$1
+  [ "$1" != lib ] || source="unittests src/lib"
+  sed -n "s|.*Executable $source\\.rs (\\(.*\\))|\\1|p" <<<"$built"
 }
 
 run() { # run BUGS PROGRAM FILTER SECONDS
