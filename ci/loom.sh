@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 export RUSTFLAGS="--cfg aioprocessing_loom --cfg aioprocessing_planted" RUST_BACKTRACE=0
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/loom
-cargo test --release --lib models
+cargo test --release --lib model
 
 # bug                                    model that must catch it
 while read -r bug model; do
@@ -38,6 +38,8 @@ the-head-moves-before-the-count lease_of_a_killed_finisher
 nobody-counts-for-the-dead lease_of_a_killed_finisher
 who-dies-counting-keeps-the-head lease_of_a_killed_finisher
 who-finds-nothing-forgets-what-came-meanwhile lease_of_a_killed_returner
+who-still-counts-has-counted lease_of_a_killed_finisher_while
+what-the-dead-finished-is-lent lease_of_a_killed_finisher_while
 the-dead-have-no-last-word lease_of_a_killed_returner
 a-taker-leaves-no-name killed_with_a_task_of_a_pool
 no-fence-before-a-quiet-end pool_owner_in_a_hurry

@@ -32,7 +32,8 @@ use crate::wire::{Codec, Postcard};
 ///
 /// # If a process dies
 ///
-/// What it had borrowed goes to others, with its count of attempts.
+/// What it had borrowed goes to others, with its count of attempts. If it dies while it puts an item with the dead letters, another
+/// process does so, too: it may be there twice.
 ///
 /// # Examples
 ///

@@ -228,7 +228,7 @@ impl Queue {
         }
         let tries = patience == Patience::Tries;
         // By plain loads first: who has to wait anyway leaves the lock alone.
-        if look.is_thorough() && self.is_full_at(tail) {
+        if (look.is_thorough() || tries) && self.is_full_at(tail) {
             self.count_for_the_dead();
         }
         if self.is_full_at(tail) {

@@ -38,11 +38,9 @@ impl Queue {
         if lock.try_acquire(self.party(GETTERS)).is_none() {
             return 0;
         }
-        let _held = self.hold(lock, GETTERS);
         let deaths = self.region().deaths();
-        // Those who are done with an item may not have had the lock to say so.
-        self.advance();
-        let freed = self.free_what_the_dead_left();
+        // Those who are done with an item may not have had the lock to move the head.
+        let freed = self.having_advanced(|| self.free_what_the_dead_left());
         self.words.memory.swept.store(deaths, Ordering::Relaxed);
         freed
     }

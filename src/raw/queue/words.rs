@@ -69,7 +69,8 @@ shared! {
         pub(super) lent: AtomicU64,
         /// About how many of those were given back.
         pub(super) returned: AtomicU32,
-        /// How many are done with: never too many. Too few by those whose borrowers were killed at just that, until none is lent.
+        /// How many are done with: never too many. Too few by what the dead did not count, or took off without moving the head, until
+        /// who asks for the dead has counted, or none is lent.
         pub(super) done: AtomicU32,
         /// How many items were lent in vain as often as they may be: a hint.
         pub(super) given_up: AtomicU64,
@@ -185,6 +186,21 @@ impl QueueWords {
                 return (head, tail);
             }
             head = again;
+        }
+    }
+
+    /// How many are left between the ends without what is done with: never less than there are.
+    pub(super) fn left(&self, done: impl Fn() -> u64) -> u64 {
+        let mut ends = self.ends();
+        loop {
+            let done = done();
+            // Of records between these ends, if they are the ends still.
+            let again = if done == 0 { ends } else { self.ends() };
+            if again == ends {
+                let (head, tail) = ends;
+                return head.distance_to(tail).saturating_sub(done);
+            }
+            ends = again;
         }
     }
 

@@ -109,10 +109,11 @@ impl Queue {
         if returned > 0 || looks_around {
             let deaths = self.region().deaths();
             if let Some((found, from)) = self.find_returned(lent, looks_around)? {
+                let lent = self.lend_found(&found, from, into, true)?;
                 if from == Lending::READY {
                     side.take_returned();
                 }
-                return self.lend_found(&found, from, into, true);
+                return Ok(lent);
             }
             side.none_returned(returned);
             if looks_around {
@@ -145,10 +146,7 @@ impl Queue {
         let descriptor = found.descriptor;
         into.clear();
         let payload = self.copy_short(found, into)?;
-        if !descriptor.lend(from, self.region().me()) {
-            return Err(NotWon::Corrupt);
-        }
-        let attempts = descriptor.attempts();
+        let attempts = descriptor.lend(from, self.region().me()).ok_or(NotWon::Corrupt)?;
         Ok(Lent { at: found.at, attempts, flags: found.facts.flags, payload, more })
     }
 
@@ -180,7 +178,7 @@ impl Queue {
     pub(crate) fn return_lent(&self, lent: &Lent) {
         let me = self.region().me();
         let side = &self.words.get;
-        if self.descriptor(lent.at).is_ok_and(|descriptor| side.give_back(descriptor, me)) {
+        if self.descriptor(lent.at).is_ok_and(|descriptor| side.return_record(descriptor, me)) {
             self.items().notify_one_behind_a_change();
         }
     }

@@ -108,7 +108,7 @@ impl Queue {
 
     /// Moves the head and does `what`, with the get lock, which the caller has taken and which is given back. While the head moves, less seems
     /// to be done than is, so whoever finished an item meanwhile may have told nobody: that is made good.
-    pub(super) fn having_advanced<R>(&self, what: impl FnOnce() -> R) -> R {
+    pub(in crate::raw::queue) fn having_advanced<R>(&self, what: impl FnOnce() -> R) -> R {
         let (has_moved, out) = {
             let _held = self.hold(&self.words.get.lock, GETTERS);
             (self.advance(), what())

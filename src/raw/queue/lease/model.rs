@@ -37,7 +37,7 @@ impl Shelf {
     /// One item each for these, who are all borrowers that there will be.
     fn lend_to(&self, borrowers: &[u16]) {
         for (record, &borrower) in self.records.iter().zip(borrowers) {
-            assert!(record.lend(Lending::READY, self.party(borrower).me));
+            assert_eq!(record.lend(Lending::READY, self.party(borrower).me), Some(1));
         }
         let end = Self::cursor(borrowers.len());
         self.words.put.commit(Cursor(0), end).unwrap();
@@ -79,7 +79,7 @@ impl Shelf {
     }
 
     fn give_back(&self, who: u16, record: usize) {
-        assert!(self.words.get.give_back(&self.records[record], self.party(who).me));
+        assert!(self.words.get.return_record(&self.records[record], self.party(who).me));
         self.items(who).notify_one_behind_a_change();
     }
 
@@ -92,10 +92,10 @@ impl Shelf {
             let (lending, is_to_be_lent) =
                 record.is_to_be_lent(|owner| asks_for_the_dead && !self.kernel.is_alive(owner));
             if is_to_be_lent {
+                assert!(record.lend(lending, self.party(who).me).is_some(), "two have borrowed one item");
                 if lending == Lending::READY {
                     side.take_returned();
                 }
-                assert!(record.lend(lending, self.party(who).me), "two have borrowed one item");
                 return Some(head + index);
             }
             done += u32::from(asks_for_the_dead && lending.has_been_counted(&self.kernel));
@@ -105,6 +105,24 @@ impl Shelf {
         }
         side.none_returned(returned);
         None
+    }
+
+    /// What the victim had, unless it was done with that: then it is counted.
+    fn finish_for_the_dead(&self, has_died: bool, item: usize) {
+        if let Some(found) = self.look_around(0) {
+            assert!(has_died && found == item, "{found} was lent to one that lives");
+            self.finish(0, found);
+        }
+    }
+
+    /// With the get lock: moves the head, counts for the dead, and takes what they had.
+    fn look_around(&self, who: u16) -> Option<usize> {
+        let lock = &self.words.get.lock;
+        let _ = never(blocking(lock.acquire(&mut Thread, self.party(who))));
+        self.advance();
+        let found = self.find_returned(who, true);
+        lock.release(self.party(who), false);
+        found
     }
 
     fn borrow(&self, who: u16) -> usize {
@@ -141,17 +159,7 @@ fn finishing(borrowers: [u16; RECORDS]) {
         },
         move |shelf, other: thread::JoinHandle<()>, died| {
             other.join().unwrap();
-            if died {
-                let side = &shelf.words.get;
-                let _ = side.lock.try_acquire(shelf.party(0)).expect("its owner is dead");
-                shelf.advance();
-                // Its item, unless it was done with that: then it is counted.
-                if let Some(item) = shelf.find_returned(0, true) {
-                    assert_eq!(item, of(VICTIM));
-                    shelf.finish(0, item);
-                }
-                side.lock.release(shelf.party(0), false);
-            }
+            shelf.finish_for_the_dead(died, of(VICTIM));
             assert_eq!(shelf.left(), 1, "only one is left");
         },
     );
@@ -167,6 +175,53 @@ fn lease_of_a_killed_finisher_at_the_head() {
 #[test]
 fn lease_of_a_killed_finisher_behind_one_that_is_lent() {
     finishing([0, VICTIM, 1]);
+}
+
+/// Whoever looks for the dead meanwhile neither lends what the victim was done with nor counts what another is about to.
+#[test]
+fn lease_of_a_killed_finisher_while_a_getter_looks() {
+    at_each_access(
+        2,
+        |shelf: &Shelf| shelf.lend_to(&[VICTIM, 1, 0]),
+        |shelf| shelf.finish(VICTIM, 0),
+        |shelf| {
+            let other = {
+                let shelf = shelf.clone();
+                thread::spawn(move || shelf.finish(1, 1))
+            };
+            let found = shelf.look_around(0);
+            assert!(shelf.left() > 0, "an item is lent, and the queue seems to be done with");
+            (found, other)
+        },
+        |shelf, (found, other): (Option<usize>, thread::JoinHandle<()>), died| {
+            other.join().unwrap();
+            if let Some(item) = found {
+                assert!(died && item == 0, "{item} was lent to one that lives");
+                shelf.finish(0, item);
+            }
+            shelf.finish_for_the_dead(died, 0);
+            assert_eq!(shelf.left(), 1, "only one is left");
+        },
+    );
+}
+
+/// What came back does not go with a getter that dies at borrowing it.
+#[test]
+fn lease_of_a_killed_borrower() {
+    at_each_access(
+        2,
+        |shelf: &Shelf| {
+            shelf.lend_to(&[1]);
+            shelf.give_back(1, 0);
+        },
+        |shelf| assert_eq!(shelf.borrow(VICTIM), 0),
+        |_| (),
+        |shelf, (), died| {
+            if died {
+                assert_eq!(shelf.borrow(0), 0);
+            }
+        },
+    );
 }
 
 /// Items that come back come to those who wait for them, as does the item of a borrower that died with it.

@@ -3,15 +3,19 @@
 //! | who dies | what is left |
 //! | --- | --- |
 //! | a borrower before its item is "being counted", or `READY` | it is lent again |
-//! | one between that and the count | the record is done with; who asks for the dead counts it |
-//! | one behind the count | the same: the count is made no less, and no more, than what is done with |
-//! | one between `READY` and the count of what came back | a thorough look finds the item |
-//! | who moves the head, between the count and the head | the count is one too low until who asks for the dead counts again |
+//! | one between that and the count | the record is done with; who asks for the dead counts it, at the latest once nobody alive is at its count |
+//! | one behind the count | the same: what is counted is never more than what is done with |
+//! | one between `READY` and the count of what came back | that count is one too low: a thorough look finds what is left |
+//! | a getter between the attempts and `LENT` | one attempt too many |
+//! | one between `LENT` and the count of what came back | that count is one too high, until somebody looks and finds nothing |
+//! | one between `LENT` and `lent` | the next getter finds the record where it begins |
+//! | who moves the head, between the count and the head | the count is one too low until who asks for the dead counts again, or nothing is lent |
+//! | who gives up an item, before it is done with that | another gives it up again: it may be with the dead letters twice |
 
 use crate::planted::planted;
 use crate::raw::queue::cursor::Cursor;
 use crate::raw::queue::record::{Descriptor, Lending};
-use crate::raw::queue::words::{GetSide, QueueWords};
+use crate::raw::queue::words::GetSide;
 use crate::shm::atomic::Ordering;
 use crate::shm::{Alive, Owner};
 
@@ -20,7 +24,9 @@ impl Lending {
     /// counts has to be waited for.
     pub(super) fn has_been_counted(self, alive: &impl Alive) -> bool {
         let counter = planted!("who-dies-counting-keeps-the-head", self.counter(), None);
-        self == Self::DONE || counter.is_some_and(|owner| !alive.is_alive(owner))
+        self == Self::DONE
+            || counter
+                .is_some_and(|owner| planted!("who-still-counts-has-counted", !alive.is_alive(owner), true))
     }
 }
 
@@ -34,14 +40,15 @@ impl Descriptor {
         }
         // It may have been done with it, or have given it back, before it died: what it says by now is its last word.
         let last = planted!("the-dead-have-no-last-word", self.lending(), lending);
-        (last, last == lending || last == Lending::READY)
+        let is_left = last == lending || last == Lending::READY;
+        (last, planted!("what-the-dead-finished-is-lent", is_left, true))
     }
 
-    /// Counts one more attempt and lends it; false if it does not stand there any more. Under the get lock.
-    pub(super) fn lend(&self, from: Lending, me: Owner) -> bool {
-        // If we die between these two, the count errs by one too many.
-        self.set_attempts(self.attempts().saturating_add(1));
-        self.change(from, Lending::to(me))
+    /// Counts one more attempt, and lends it: how many there are. `None`: it does not stand there any more. Under the get lock.
+    pub(super) fn lend(&self, from: Lending, me: Owner) -> Option<u16> {
+        let attempts = self.attempts().saturating_add(1);
+        self.set_attempts(attempts);
+        self.change(from, Lending::to(me)).then_some(attempts)
     }
 }
 
@@ -90,7 +97,7 @@ impl GetSide {
     }
 
     /// The borrower gives a record back; false if it was not its own any more. Takes no lock.
-    pub(super) fn give_back(&self, descriptor: &Descriptor, me: Owner) -> bool {
+    pub(super) fn return_record(&self, descriptor: &Descriptor, me: Owner) -> bool {
         let is_back = descriptor.change(Lending::to(me), Lending::READY);
         if is_back {
             self.returned.fetch_add(1, Ordering::AcqRel);
@@ -117,22 +124,5 @@ impl GetSide {
             self.returned.compare_exchange(before, 0, Ordering::AcqRel, Ordering::Relaxed),
             Ok::<_, u32>(self.returned.swap(0, Ordering::AcqRel))
         );
-    }
-}
-
-impl QueueWords {
-    /// How many are left between the ends without what is done with: never less than there are.
-    pub(in crate::raw::queue) fn left(&self, done: impl Fn() -> u64) -> u64 {
-        let mut ends = self.ends();
-        loop {
-            let done = done();
-            // Of records between these ends, if they are the ends still.
-            let again = if done == 0 { ends } else { self.ends() };
-            if again == ends {
-                let (head, tail) = ends;
-                return head.distance_to(tail).saturating_sub(done);
-            }
-            ends = again;
-        }
     }
 }
